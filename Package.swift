@@ -1,0 +1,105 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings of every Swift target. Upcoming features are named with the proposal that describes them.
+let common: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+    .treatAllWarnings(as: .error),
+]
+
+/// Settings of the modules that must not touch raw memory (SE-0458).
+let safe: [SwiftSetting] = common + [.strictMemorySafety()]
+
+let package = Package(
+    name: "rectifid",
+    products: [
+        .executable(name: "rectifid", targets: ["rectifid"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C libraries of the system: a module map and a header each.
+        .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+        .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(
+            name: "CProtobufC", pkgConfig: "libprotobuf-c",
+            providers: [.apt(["libprotobuf-c-dev", "protobuf-c-compiler"])]),
+        .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+
+        // C of our own: kernels, the setjmp side of the picture codecs, bounded protobuf parsing; and generated C.
+        .target(name: "CKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+        .target(name: "CCodec", dependencies: ["CJPEG", "CPNG"]),
+        .target(name: "CBoundedProtobuf", dependencies: ["CProtobufC"]),
+        .target(name: "CMessages", dependencies: ["CProtobufC"]),
+        .target(name: "COnnx", dependencies: ["CProtobufC"]),
+
+        // Maths.
+        .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: common),
+        .target(name: "Autodiff", dependencies: ["Tensors"], swiftSettings: safe),
+        .target(name: "Layers", dependencies: ["Autodiff", "Tensors"], swiftSettings: safe),
+        .target(name: "Checkpoints", dependencies: ["Tensors", "COnnx", "CBoundedProtobuf"], swiftSettings: common),
+        .target(name: "Networks", dependencies: ["Layers", "Autodiff", "Checkpoints", "Tensors"], swiftSettings: safe),
+        .target(name: "Flow", dependencies: ["Autodiff", "Tensors"], swiftSettings: safe),
+        .target(name: "Discriminators", dependencies: ["Networks", "Autodiff", "Tensors"], swiftSettings: safe),
+        .target(name: "Raster", dependencies: ["CCodec"], swiftSettings: common),
+        .target(
+            name: "Generation",
+            dependencies: ["Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors"],
+            swiftSettings: safe),
+        .target(name: "DemoModel", resources: [.copy("Resources")], swiftSettings: safe),
+
+        // Wire and broker.
+        .target(name: "Messages", dependencies: ["CMessages", "CBoundedProtobuf"], swiftSettings: common),
+        .target(
+            name: "Broker", dependencies: ["CRabbitMQ", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common),
+
+        // Where they meet.
+        .target(
+            name: "Jobs",
+            dependencies: [
+                "Generation", "Messages", "Broker",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: safe),
+        .executableTarget(
+            name: "rectifid",
+            dependencies: [
+                "Jobs", "Generation", "Messages", "Broker", "DemoModel", "Raster",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ], swiftSettings: safe),
+
+        .target(
+            name: "TestSupport", dependencies: ["Autodiff", "Checkpoints", "Tensors"], path: "Tests/TestSupport",
+            swiftSettings: common),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "NetworksTests",
+            dependencies: ["Networks", "Layers", "Checkpoints", "Autodiff", "Tensors", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(name: "FlowTests", dependencies: ["Flow", "Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "DiscriminatorsTests", dependencies: ["Discriminators", "Autodiff", "Tensors", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(name: "RasterTests", dependencies: ["Raster"], swiftSettings: common),
+        .testTarget(name: "MessagesTests", dependencies: ["Messages"], swiftSettings: common),
+        .testTarget(name: "BrokerTests", dependencies: ["Broker"], swiftSettings: common),
+        .testTarget(
+            name: "GenerationTests", dependencies: ["Generation", "DemoModel", "Raster", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(name: "JobsTests", dependencies: ["Jobs", "Broker", "Messages", "DemoModel"], swiftSettings: common),
+    ],
+    swiftLanguageModes: [.v6]
+)
