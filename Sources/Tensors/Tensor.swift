@@ -1,0 +1,100 @@
+/// An immutable, contiguous, row-major array of float32 numbers.
+///
+/// A value: copies share memory. Operations live in `Autodiff`, primitives of a machine behind ``Device``.
+public struct Tensor: Sendable {
+    /// The extents, outermost first.
+    public let shape: Shape
+    let storage: Storage
+    /// First element within the storage, in floats.
+    let offset: Int
+
+    init(shape: Shape, storage: Storage, offset: Int = 0) {
+        self.shape = shape
+        self.storage = storage
+        self.offset = offset
+    }
+
+    /// A tensor of the given numbers, row major.
+    ///
+    /// - Throws: ``TensorError`` where their count is not that of the shape.
+    public init(_ elements: [Float], shape: Shape) throws(TensorError) {
+        guard elements.count == shape.count else {
+            throw TensorError("tensor", "\(elements.count) numbers for shape \(shape), which holds \(shape.count)")
+        }
+        self = try Tensor.building(shape, "tensor") { out in
+            elements.withUnsafeBufferPointer { source in
+                if let from = source.baseAddress { out.update(from: from, count: source.count) }
+            }
+        }
+    }
+
+    /// A single number, shape `[]`.
+    public init(_ number: Float) throws(TensorError) { try self.init([number], shape: []) }
+
+    /// A tensor whose elements are all the same number.
+    public init(repeating number: Float, shape: Shape) throws(TensorError) {
+        self = try Tensor.building(shape, "tensor") { out in out.update(repeating: number, count: shape.count) }
+    }
+
+    /// The elements, row major; a copy.
+    public var elements: [Float] {
+        [Float](unsafeUninitializedCapacity: shape.count) { buffer, count in
+            if let base = buffer.baseAddress { base.update(from: pointer, count: shape.count) }
+            count = shape.count
+        }
+    }
+
+    /// Reads the elements in place.
+    public func withElements<Result, Failure: Error>(
+        _ body: (Span<Float>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(UnsafeBufferPointer(start: pointer, count: shape.count).span)
+    }
+
+    /// The only element of a tensor that has one.
+    ///
+    /// - Throws: ``TensorError`` where there are more or none.
+    public func number() throws(TensorError) -> Float {
+        guard shape.count == 1 else { throw TensorError("number", "shape \(shape) holds \(shape.count) elements, not 1") }
+        return pointer.pointee
+    }
+
+    /// The same elements under another shape; shares memory.
+    ///
+    /// - Throws: ``TensorError`` where the element counts differ.
+    public func reshaped(_ shape: Shape) throws(TensorError) -> Tensor {
+        guard shape.count == self.shape.count else {
+            throw TensorError.mismatch("reshape", self.shape, shape, "element counts differ")
+        }
+        return Tensor(shape: shape, storage: storage, offset: offset)
+    }
+
+    /// Rows `range` of the outermost axis; shares memory.
+    ///
+    /// - Throws: ``TensorError`` where the range is not within the axis.
+    public func prefix(_ range: Range<Int>) throws(TensorError) -> Tensor {
+        guard shape.rank > 0, range.lowerBound >= 0, range.upperBound <= shape[0] else {
+            throw TensorError("slice", "range \(range) of the outermost axis of shape \(shape)")
+        }
+        let stride = shape[0] == 0 ? 0 : shape.count / shape[0]
+        return Tensor(
+            shape: try shape.replacing(axis: 0, with: range.count), storage: storage,
+            offset: offset + range.lowerBound * stride)
+    }
+
+    /// The machine that holds the memory.
+    public var device: any Device { CPU.shared }
+
+    var pointer: UnsafePointer<Float> {
+        UnsafePointer(storage.base.assumingMemoryBound(to: Float.self) + offset)
+    }
+
+    /// Makes a tensor whose memory `fill` writes whole.
+    static func building(
+        _ shape: Shape, _ operation: String, _ fill: (UnsafeMutablePointer<Float>) -> Void
+    ) throws(TensorError) -> Tensor {
+        let storage = try Storage(floats: shape.count, operation: operation)
+        fill(storage.base.assumingMemoryBound(to: Float.self))
+        return Tensor(shape: shape, storage: storage)
+    }
+}
