@@ -48,7 +48,7 @@ public final class Tape {
     public func gradients(
         of output: Variable, withRespectTo variables: [Variable], seed: Tensor? = nil
     ) throws(TensorError) -> [Tensor] {
-        let start = try seed ?? unitSeed(for: output)
+        let start = if let seed { seed } else { try unitSeed(for: output) }
         guard start.shape == output.shape else {
             throw .mismatch("gradient", output.shape, start.shape, "the seed must have the shape of the output")
         }

@@ -5,7 +5,8 @@ extension Variable {
     /// A pointwise non-linearity.
     public func activated(_ f: Activation) throws(TensorError) -> Variable {
         let x = tensor
-        return mapped(try device.activate(f, x)) { (dy) throws(TensorError) in try dy.device.activateGradient(f, x, dy) }
+        return mapped(try device.activate(f, x)) { (dy) throws(TensorError) in try dy.device.activateGradient(f, x, dy)
+        }
     }
 
     /// PReLU: x where positive, else slope times x; the slope is per channel `[C]` (innermost axis).
@@ -30,7 +31,9 @@ extension Variable {
 
     /// Softmax over the innermost axis.
     public func softmax() throws(TensorError) -> Variable {
-        guard shape.rank > 0, shape[-1] > 0 else { throw TensorError("softmax", "shape \(shape) has no innermost axis") }
+        guard shape.rank > 0, shape[-1] > 0 else {
+            throw TensorError("softmax", "shape \(shape) has no innermost axis")
+        }
         let y = try device.softmax(tensor)
         return mapped(y) { (dy) throws(TensorError) in try dy.device.softmaxGradient(y, dy) }
     }

@@ -89,7 +89,8 @@ extension Variable {
         guard shape.rank == 3, keys.shape == values.shape, keys.shape.rank == 3, keys.shape[0] == shape[0],
             keys.shape[2] == shape[2], heads > 0, shape[2] % heads == 0, keys.shape[1] > 0
         else {
-            throw .mismatch("attention", shape, keys.shape, "[N, T, C] and [N, S, C] with C divisible by \(heads) heads")
+            throw .mismatch(
+                "attention", shape, keys.shape, "[N, T, C] and [N, S, C] with C divisible by \(heads) heads")
         }
         let (q, k, v) = (tensor, keys.tensor, values.tensor)
         let (output, lse) = try device.attention(q, k, v, heads: heads, causal: causal)

@@ -70,7 +70,9 @@ extension Tape {
         let output = try body(values.map { Variable($0) })
         return Variable.result(output.tensor, of: inputs) { (dy) throws(TensorError) in
             let tape = Tape()
-            let again = values.enumerated().map { tracked.contains($0.offset) ? tape.track($0.element) : Variable($0.element) }
+            let again = values.enumerated().map {
+                tracked.contains($0.offset) ? tape.track($0.element) : Variable($0.element)
+            }
             return try tape.gradients(of: try body(again), withRespectTo: tracked.map { again[$0] }, seed: dy)
         }
     }

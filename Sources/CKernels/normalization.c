@@ -5,29 +5,24 @@
 #include <math.h>
 
 RECTIFID_VECTORIZE
-void rectifid_group_statistics(const float *restrict x, size_t pixels, size_t c, size_t groups, float epsilon,
+void rectifid_group_statistics(const float *restrict x, size_t pixels, size_t c, size_t width, float epsilon,
                                float *restrict mean, float *restrict inverse_deviation) {
     RECTIFID_REASSOCIATE
-    const size_t width = c / groups;
     const double count = (double)pixels * (double)width;
-    for (size_t g = 0; g < groups; g++) {
-        const float *base = x + g * width;
-        double sum = 0;
-        for (size_t p = 0; p < pixels; p++)
-            for (size_t i = 0; i < width; i++) sum += (double)base[p * c + i];
-        const double centre = sum / count;
-        // A second pass over centred values: E[x^2] - E[x]^2 cancels where the mean is large against the spread.
-        double squares = 0;
-        for (size_t p = 0; p < pixels; p++)
-            for (size_t i = 0; i < width; i++) {
-                const double d = (double)base[p * c + i] - centre;
-                squares += d * d;
-            }
-        mean[g] = (float)centre;
-        inverse_deviation[g] = (float)(1.0 / sqrt(squares / count + (double)epsilon));
-    }
+    double sum = 0;
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t i = 0; i < width; i++) sum += (double)x[p * c + i];
+    const double centre = sum / count;
+    // A second pass over centred values: E[x^2] - E[x]^2 cancels where the mean is large against the spread.
+    double squares = 0;
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t i = 0; i < width; i++) {
+            const double d = (double)x[p * c + i] - centre;
+            squares += d * d;
+        }
+    *mean = (float)centre;
+    *inverse_deviation = (float)(1.0 / sqrt(squares / count + (double)epsilon));
 }
-
 
 // Channels run innermost, so a group's mean and deviation are spread over its channels by the loops below instead of
 // into a per-channel table: the table would cost a pass, the loops cost nothing.
@@ -50,46 +45,37 @@ void rectifid_group_normalize(const float *restrict x, const float *restrict mea
 }
 
 // With xhat = (x - mean) d and e = dL/dxhat: dx = d (e - mean(e) - xhat mean(e xhat)), means over the group. Two passes:
-// the first gathers both means per channel (vectorised over channels), the second writes dx; e is recomputed rather than
-// stored.
+// the first gathers both means per channel (in float32 over 64 pixels, then in double), the second writes dx.
 RECTIFID_VECTORIZE
 void rectifid_group_normalize_gradient(const float *restrict x, const float *restrict mean,
                                        const float *restrict inverse_deviation, const float *restrict weight,
                                        const float *restrict bias, bool with_silu, const float *restrict dy,
-                                       float *restrict dx, size_t pixels, size_t c, size_t groups,
+                                       float *restrict dx, size_t pixels, size_t c, size_t width,
                                        float *restrict scratch) {
-    const size_t width = c / groups;
-    double sums[2 * groups];
-    for (size_t g = 0; g < 2 * groups; g++) sums[g] = 0;
+    const float m = *mean, d = *inverse_deviation;
+    double sum = 0, sum_along = 0;
     for (size_t first = 0; first < pixels; first += 64) {
         const size_t last = first + 64 < pixels ? first + 64 : pixels;
-        for (size_t i = 0; i < 2 * c; i++) scratch[i] = 0;
+        for (size_t i = 0; i < 2 * width; i++) scratch[i] = 0;
         for (size_t p = first; p < last; p++)
-            for (size_t g = 0; g < groups; g++) {
-                const float m = mean[g], d = inverse_deviation[g];
-                for (size_t i = g * width; i < (g + 1) * width; i++) {
-                    const float normal = (x[p * c + i] - m) * d;
-                    float e = dy[p * c + i] * weight[i];
-                    if (with_silu) e *= silu_slope(normal * weight[i] + bias[i]);
-                    dx[p * c + i] = e;
-                    scratch[i] += e;
-                    scratch[c + i] += e * normal;
-                }
+            for (size_t i = 0; i < width; i++) {
+                const float normal = (x[p * c + i] - m) * d;
+                float e = dy[p * c + i] * weight[i];
+                if (with_silu) e *= silu_slope(normal * weight[i] + bias[i]);
+                dx[p * c + i] = e;
+                scratch[i] += e;
+                scratch[width + i] += e * normal;
             }
-        for (size_t g = 0; g < groups; g++)
-            for (size_t i = g * width; i < (g + 1) * width; i++) {
-                sums[g] += (double)scratch[i];
-                sums[groups + g] += (double)scratch[c + i];
-            }
+        for (size_t i = 0; i < width; i++) {
+            sum += (double)scratch[i];
+            sum_along += (double)scratch[width + i];
+        }
     }
     const double count = (double)pixels * (double)width;
+    const float centre = (float)(sum / count), along = (float)(sum_along / count);
     for (size_t p = 0; p < pixels; p++)
-        for (size_t g = 0; g < groups; g++) {
-            const float m = mean[g], d = inverse_deviation[g];
-            const float centre = (float)(sums[g] / count), along = (float)(sums[groups + g] / count);
-            for (size_t i = g * width; i < (g + 1) * width; i++)
-                dx[p * c + i] = d * (dx[p * c + i] - centre - (x[p * c + i] - m) * d * along);
-        }
+        for (size_t i = 0; i < width; i++)
+            dx[p * c + i] = d * (dx[p * c + i] - centre - (x[p * c + i] - m) * d * along);
 }
 
 RECTIFID_VECTORIZE

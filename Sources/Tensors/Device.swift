@@ -120,7 +120,8 @@ public protocol Device: Sendable {
     ) throws(TensorError) -> (output: Tensor, logSumExp: Tensor)
     /// dL/dq, dL/dk, dL/dv; those of k and v only where asked, since a text's keys need none.
     func attentionGradient(
-        _ q: Tensor, _ k: Tensor, _ v: Tensor, output: Tensor, logSumExp: Tensor, _ dy: Tensor, heads: Int, causal: Bool,
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, output: Tensor, logSumExp: Tensor, _ dy: Tensor, heads: Int,
+        causal: Bool,
         keysAndValues: Bool
     ) throws(TensorError) -> (q: Tensor, k: Tensor?, v: Tensor?)
 

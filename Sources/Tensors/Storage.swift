@@ -43,8 +43,9 @@ public final class Storage: @unchecked Sendable {
 final class BufferPool: Sendable {
     static let shared = BufferPool(limit: 256 << 20)
 
-    private struct Shelf: @unchecked Sendable {
-        var free: [Int: [UnsafeMutableRawPointer]] = [:]
+    /// Buffers by size, as addresses: pointers are not Sendable, and only this type turns them back.
+    private struct Shelf {
+        var free: [Int: [UInt]] = [:]
         var held = 0
     }
 
@@ -54,30 +55,31 @@ final class BufferPool: Sendable {
     init(limit: Int) { self.limit = limit }
 
     func take(_ bytes: Int) -> UnsafeMutableRawPointer? {
-        let kept: UnsafeMutableRawPointer? = shelf.withLock { shelf in
+        let kept: UInt? = shelf.withLock { shelf in
             guard let buffer = shelf.free[bytes]?.popLast() else { return nil }
             shelf.held -= bytes
             return buffer
         }
-        if let kept { return kept }
+        if let kept { return UnsafeMutableRawPointer(bitPattern: kept) }
         var memory: UnsafeMutableRawPointer?
         return posix_memalign(&memory, 64, bytes) == 0 ? memory : nil
     }
 
     func give(_ buffer: UnsafeMutableRawPointer, _ bytes: Int) {
-        let freed: [UnsafeMutableRawPointer] = shelf.withLock { shelf in
-            guard bytes <= limit else { return [buffer] }
-            var freed: [UnsafeMutableRawPointer] = []
+        guard bytes <= limit else { return free(buffer) }
+        let address = UInt(bitPattern: buffer)
+        let dropped: [UInt] = shelf.withLock { shelf in
+            var dropped: [UInt] = []
             // Sizes of a job that is over must not fill the shelf for ever.
             if shelf.held + bytes > limit {
-                freed = shelf.free.values.flatMap { $0 }
+                dropped = shelf.free.values.flatMap { $0 }
                 shelf.free.removeAll(keepingCapacity: true)
                 shelf.held = 0
             }
-            shelf.free[bytes, default: []].append(buffer)
+            shelf.free[bytes, default: []].append(address)
             shelf.held += bytes
-            return freed
+            return dropped
         }
-        for buffer in freed { free(buffer) }
+        for address in dropped { free(UnsafeMutableRawPointer(bitPattern: address)) }
     }
 }

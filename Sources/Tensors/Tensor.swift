@@ -28,6 +28,19 @@ public struct Tensor: Sendable {
         }
     }
 
+    /// Float32 numbers in memory that `owner` keeps alive and unchanged, a mapped weight file for instance; no copy, so
+    /// that processes of one machine share the pages.
+    ///
+    /// - Throws: ``TensorError`` where the bytes are not those of the shape or not aligned to 4 bytes.
+    public init(borrowing bytes: UnsafeRawBufferPointer, shape: Shape, owner: AnyObject) throws(TensorError) {
+        guard bytes.count == shape.count * MemoryLayout<Float>.stride, let base = bytes.baseAddress,
+            Int(bitPattern: base) % MemoryLayout<Float>.alignment == 0
+        else { throw TensorError("tensor", "\(bytes.count) bytes, aligned to 4, for shape \(shape)") }
+        self.shape = shape
+        storage = Storage(borrowing: UnsafeMutableRawPointer(mutating: base), byteCount: bytes.count, owner: owner)
+        offset = 0
+    }
+
     /// A single number, shape `[]`.
     public init(_ number: Float) throws(TensorError) { try self.init([number], shape: []) }
 
@@ -55,7 +68,9 @@ public struct Tensor: Sendable {
     ///
     /// - Throws: ``TensorError`` where there are more or none.
     public func number() throws(TensorError) -> Float {
-        guard shape.count == 1 else { throw TensorError("number", "shape \(shape) holds \(shape.count) elements, not 1") }
+        guard shape.count == 1 else {
+            throw TensorError("number", "shape \(shape) holds \(shape.count) elements, not 1")
+        }
         return pointer.pointee
     }
 

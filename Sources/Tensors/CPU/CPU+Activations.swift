@@ -1,0 +1,96 @@
+internal import CKernels
+
+extension Activation {
+    fileprivate var kernel: rectifid_activation {
+        switch self {
+        case .silu: RECTIFID_SILU
+        case .gelu: RECTIFID_GELU
+        case .quickGELU: RECTIFID_QUICK_GELU
+        case .sigmoid: RECTIFID_SIGMOID
+        case .tanh: RECTIFID_TANH
+        case .relu: RECTIFID_RELU
+        case .exp: RECTIFID_EXP
+        case .sqrt: RECTIFID_SQRT
+        }
+    }
+}
+
+extension CPU {
+    public func activate(_ f: Activation, _ x: Tensor) throws(TensorError) -> Tensor {
+        let kernel = f.kernel
+        return try pointwise(x, "\(f)") { part, out in
+            rectifid_activate(kernel, x.pointer + part.lowerBound, out, part.count)
+        }
+    }
+
+    public func activateGradient(_ f: Activation, _ x: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor {
+        let kernel = f.kernel
+        return try pointwise(x, "\(f) gradient") { part, out in
+            rectifid_activate_gradient(
+                kernel, x.pointer + part.lowerBound, dy.pointer + part.lowerBound, out, part.count)
+        }
+    }
+
+    public func prelu(_ x: Tensor, slope: Tensor) throws(TensorError) -> Tensor {
+        let c = slope.shape.count
+        return try rowwise(x.shape, x.shape, "prelu") { part, out in
+            rectifid_prelu(x.pointer + part.lowerBound * c, slope.pointer, out + part.lowerBound * c, part.count, c)
+        }
+    }
+
+    public func preluGradient(_ x: Tensor, slope: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor {
+        let c = slope.shape.count
+        return try rowwise(x.shape, x.shape, "prelu gradient") { part, out in
+            let first = part.lowerBound * c
+            rectifid_prelu_gradient(x.pointer + first, slope.pointer, dy.pointer + first, out + first, part.count, c)
+        }
+    }
+
+    public func geglu(_ x: Tensor) throws(TensorError) -> Tensor {
+        let c = x.shape[-1] / 2
+        return try rowwise(x.shape, try x.shape.replacing(axis: -1, with: c), "geglu") { part, out in
+            rectifid_geglu(x.pointer + part.lowerBound * 2 * c, out + part.lowerBound * c, part.count, c)
+        }
+    }
+
+    public func gegluGradient(_ x: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor {
+        let c = x.shape[-1] / 2
+        return try rowwise(x.shape, x.shape, "geglu gradient") { part, out in
+            rectifid_geglu_gradient(
+                x.pointer + part.lowerBound * 2 * c, dy.pointer + part.lowerBound * c, out + part.lowerBound * 2 * c,
+                part.count, c)
+        }
+    }
+
+    public func softmax(_ x: Tensor) throws(TensorError) -> Tensor {
+        let c = x.shape[-1]
+        return try rowwise(x.shape, x.shape, "softmax") { part, out in
+            let row = out + part.lowerBound * c
+            row.update(from: x.pointer + part.lowerBound * c, count: part.count * c)
+            rectifid_softmax(row, 1, nil, part.count, c)
+        }
+    }
+
+    public func softmaxGradient(_ y: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor {
+        let c = y.shape[-1]
+        return try rowwise(y.shape, y.shape, "softmax gradient") { part, out in
+            for row in part {
+                let first = row * c
+                var delta = Float(rectifid_dot(y.pointer + first, dy.pointer + first, c))
+                (out + first).update(from: dy.pointer + first, count: c)
+                rectifid_softmax_gradient(y.pointer + first, out + first, &delta, 1, 1, c)
+            }
+        }
+    }
+
+    /// A result written by ranges of rows of an operand of shape `operand`.
+    func rowwise(
+        _ operand: Shape, _ result: Shape, _ operation: String,
+        _ body: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+    ) throws(TensorError) -> Tensor {
+        try Tensor.building(result, operation) { out in
+            guard operand.count > 0 else { return }
+            split(operand.rows, grain: max(1, CPU.elementGrain / max(1, operand[-1]))) { part in body(part, out) }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+internal import CKernels
+
+/// Attention block by block: scores of a block of queries over all keys, softmax, product with the values. A head's
+/// columns are reached through the row stride of the matrix product, so nothing is transposed or copied.
+extension CPU {
+    /// Scores that one block may hold.
+    private static let blockScores = 1 << 17
+
+    public func attention(
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int, causal: Bool
+    ) throws(TensorError) -> (output: Tensor, logSumExp: Tensor) {
+        let plan = AttentionPlan(q.shape, k.shape, heads: heads, limit: CPU.blockScores)
+        let lse = try Storage(floats: plan.images * heads * plan.queries, operation: "attention")
+        let logSumExp = Tensor(shape: [plan.images, heads, plan.queries], storage: lse)
+        let sums = lse.base.assumingMemoryBound(to: Float.self)
+        let output = try Tensor.building(q.shape, "attention") { out in
+            split(plan.images * heads * plan.blocks, grain: plan.grain) { part in
+                let scores = UnsafeMutablePointer<Float>.allocate(capacity: plan.block * plan.keys)
+                defer { scores.deallocate() }
+                for unit in part {
+                    let (head, rows) = (unit / plan.blocks, plan.rows(unit % plan.blocks))
+                    let (queryAt, keyAt) = plan.offsets(head, rows)
+                    multiply(
+                        Factor(q.pointer + queryAt, rowStride: plan.width),
+                        Factor(k.pointer + keyAt, rowStride: plan.width, transposed: true),
+                        into: scores, rowStride: plan.keys, rows: rows.count, columns: plan.keys,
+                        inner: plan.size)
+                    if causal { hideLater(scores, rows, plan.keys) }
+                    rectifid_softmax(
+                        scores, plan.scale, sums + head * plan.queries + rows.lowerBound, rows.count, plan.keys)
+                    multiply(
+                        Factor(scores, rowStride: plan.keys),
+                        Factor(v.pointer + keyAt, rowStride: plan.width),
+                        into: out + queryAt,
+                        rowStride: plan.width, rows: rows.count, columns: plan.size, inner: plan.keys)
+                }
+            }
+        }
+        return (output, logSumExp)
+    }
+
+    // With P the softmax, dP = dO V^T, delta = rowsum(dO * O) = rowsum(P * dP), dS = scale P (dP - delta):
+    // dQ = dS K, dK = dS^T Q, dV = P^T dO. P is rebuilt from the stored log-sum-exp.
+    public func attentionGradient(
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, output: Tensor, logSumExp: Tensor, _ dy: Tensor, heads: Int,
+        causal: Bool,
+        keysAndValues: Bool
+    ) throws(TensorError) -> (q: Tensor, k: Tensor?, v: Tensor?) {
+        let plan = AttentionPlan(q.shape, k.shape, heads: heads, limit: CPU.blockScores)
+        let dk = keysAndValues ? try Tensor(repeating: 0, shape: k.shape) : nil
+        let dv = keysAndValues ? try Tensor(repeating: 0, shape: v.shape) : nil
+        let dq = try Tensor.building(q.shape, "attention gradient") { out in
+            // A head is the unit of work: its blocks add onto the same keys' gradients.
+            split(plan.images * heads, grain: 1) { part in
+                let probabilities = UnsafeMutablePointer<Float>.allocate(capacity: plan.block * plan.keys)
+                let slopes = UnsafeMutablePointer<Float>.allocate(capacity: plan.block * plan.keys)
+                let delta = UnsafeMutablePointer<Float>.allocate(capacity: plan.block)
+                defer {
+                    probabilities.deallocate()
+                    slopes.deallocate()
+                    delta.deallocate()
+                }
+                for head in part {
+                    for block in 0..<plan.blocks {
+                        let rows = plan.rows(block)
+                        let (queryAt, keyAt) = plan.offsets(head, rows)
+                        multiply(
+                            Factor(q.pointer + queryAt, rowStride: plan.width),
+                            Factor(k.pointer + keyAt, rowStride: plan.width, transposed: true),
+                            into: probabilities, rowStride: plan.keys, rows: rows.count,
+                            columns: plan.keys, inner: plan.size)
+                        if causal { hideLater(probabilities, rows, plan.keys) }
+                        rectifid_softmax_rebuild(
+                            probabilities, plan.scale, logSumExp.pointer + head * plan.queries + rows.lowerBound,
+                            rows.count, plan.keys)
+                        multiply(
+                            Factor(dy.pointer + queryAt, rowStride: plan.width),
+                            Factor(v.pointer + keyAt, rowStride: plan.width, transposed: true),
+                            into: slopes, rowStride: plan.keys, rows: rows.count, columns: plan.keys,
+                            inner: plan.size)
+                        for row in 0..<rows.count {
+                            let at = queryAt + row * plan.width
+                            delta[row] = Float(rectifid_dot(dy.pointer + at, output.pointer + at, plan.size))
+                        }
+                        rectifid_softmax_gradient(probabilities, slopes, delta, plan.scale, rows.count, plan.keys)
+                        multiply(
+                            Factor(slopes, rowStride: plan.keys),
+                            Factor(k.pointer + keyAt, rowStride: plan.width),
+                            into: out + queryAt,
+                            rowStride: plan.width, rows: rows.count, columns: plan.size, inner: plan.keys)
+                        guard let dk, let dv else { continue }
+                        multiply(
+                            Factor(slopes, rowStride: plan.keys, transposed: true),
+                            Factor(q.pointer + queryAt, rowStride: plan.width),
+                            into: UnsafeMutablePointer(mutating: dk.pointer) + keyAt, rowStride: plan.width,
+                            rows: plan.keys, columns: plan.size, inner: rows.count, beta: 1)
+                        multiply(
+                            Factor(probabilities, rowStride: plan.keys, transposed: true),
+                            Factor(dy.pointer + queryAt, rowStride: plan.width),
+                            into: UnsafeMutablePointer(mutating: dv.pointer) + keyAt,
+                            rowStride: plan.width, rows: plan.keys, columns: plan.size, inner: rows.count, beta: 1)
+                    }
+                }
+            }
+        }
+        return (dq, dk, dv)
+    }
+
+    private func hideLater(_ scores: UnsafeMutablePointer<Float>, _ rows: Range<Int>, _ keys: Int) {
+        for row in rows where row + 1 < keys {
+            (scores + (row - rows.lowerBound) * keys + row + 1).update(
+                repeating: -.greatestFiniteMagnitude / 4, count: keys - row - 1)
+        }
+    }
+}
+
+/// How an attention is cut: heads of every image, blocks of query rows within each.
+private struct AttentionPlan {
+    let images, queries, keys, heads, size, block, blocks: Int
+    var width: Int { heads * size }
+    var scale: Float { 1 / Float(size).squareRoot() }
+    /// Blocks that pay for a thread.
+    var grain: Int { max(1, (1 << 18) / max(1, block * keys * size)) }
+
+    init(_ q: Shape, _ k: Shape, heads: Int, limit: Int) {
+        (images, queries, keys) = (q[0], q[1], k[1])
+        (self.heads, size) = (heads, q[2] / heads)
+        block = max(1, min(queries, limit / max(1, keys)))
+        blocks = (queries + block - 1) / block
+    }
+
+    func rows(_ index: Int) -> Range<Int> { index * block..<min(queries, (index + 1) * block) }
+
+    /// First elements of the queries and of the keys; `head` counts the heads of all images.
+    func offsets(_ head: Int, _ rows: Range<Int>) -> (query: Int, key: Int) {
+        let (image, column) = (head / heads, head % heads * size)
+        return ((image * queries + rows.lowerBound) * width + column, image * keys * width + column)
+    }
+}

@@ -1,0 +1,85 @@
+internal import COpenBLAS
+internal import Dispatch
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// The processor this program runs on: kernels of `CKernels`, matrix products of OpenBLAS, work split over its cores.
+///
+/// OpenBLAS is held to one thread per call and the split is ours: its own threads would compete with ours for the same
+/// cores, and two of its multi-threaded calls at a time can corrupt each other (OpenBLAS #5836).
+public final class CPU: Device {
+    /// The one device of the process.
+    public static let shared = CPU(threads: CPU.availableThreads())
+
+    /// Threads that an operation is split over.
+    public let threads: Int
+
+    /// What OpenBLAS chose for this processor, `Haswell` or `Cooperlake` for instance.
+    public var coreName: String { String(cString: openblas_get_corename()) }
+
+    init(threads: Int) {
+        self.threads = max(1, threads)
+        openblas_set_num_threads(1)
+    }
+
+    /// Cores that this process may run on: an affinity mask or `RECTIFID_THREADS` may leave fewer than the machine has.
+    private static func availableThreads() -> Int {
+        if let text = getenv("RECTIFID_THREADS"), let wanted = Int(String(cString: text)), wanted > 0 {
+            return min(wanted, 256)
+        }
+        return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    }
+
+    /// Splits `0..<count` into one range per thread and runs them at once; in line where the work is small.
+    ///
+    /// - Parameter grain: The least worth a thread of its own, in units of `count`.
+    func split(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+        let parts = min(threads, max(1, count / max(1, grain)))
+        guard parts > 1 else { return body(0..<count) }
+        withoutActuallyEscaping(body) { escaping in
+            let work = UncheckedWork(body: escaping)
+            DispatchQueue.concurrentPerform(iterations: parts) { part in
+                let start = count * part / parts, end = count * (part + 1) / parts
+                if start < end { work.body(start..<end) }
+            }
+        }
+    }
+
+    /// `concurrentPerform` returns when every part is done, so a body that is not Sendable never outlives its caller;
+    /// parts write disjoint ranges.
+    private struct UncheckedWork: @unchecked Sendable {
+        let body: (Range<Int>) -> Void
+    }
+
+    /// Elements below which a second thread costs more than it gains.
+    static let elementGrain = 1 << 14
+}
+
+/// A matrix in memory as a factor of a product.
+struct Factor {
+    let pointer: UnsafePointer<Float>
+    /// Floats between rows as they lie in memory.
+    let rowStride: Int
+    let isTransposed: Bool
+
+    init(_ pointer: UnsafePointer<Float>, rowStride: Int, transposed: Bool = false) {
+        (self.pointer, self.rowStride, isTransposed) = (pointer, rowStride, transposed)
+    }
+}
+
+/// Single-precision matrix product, row major: C = op(A) op(B) + beta C, on the calling thread.
+func multiply(
+    _ a: Factor, _ b: Factor, into c: UnsafeMutablePointer<Float>, rowStride: Int, rows m: Int, columns n: Int,
+    inner k: Int, beta: Float = 0
+) {
+    guard m > 0, n > 0 else { return }
+    cblas_sgemm(
+        CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,
+        blasint(m), blasint(n), blasint(k), 1, a.pointer, blasint(a.rowStride), b.pointer, blasint(b.rowStride), beta,
+        c,
+        blasint(rowStride))
+}
