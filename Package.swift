@@ -81,7 +81,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Autodiff", "Checkpoints", "Tensors"], path: "Tests/TestSupport",
             swiftSettings: common),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: common),
         .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors", "TestSupport"], swiftSettings: common),
