@@ -1,4 +1,4 @@
-public import Autodiff
+import Autodiff
 public import Tensors
 
 /// Anchored classifier guidance of a rectified flow (RectifID, arXiv 2405.14677, equations 11 to 16).
