@@ -11,10 +11,16 @@ extension Variable {
     /// Nearest neighbour by integer factors.
     public func upsampled(height: Int = 2, width: Int = 2) throws(TensorError) -> Variable {
         try picture("upsample")
-        guard height > 0, width > 0 else { throw TensorError("upsample", "factors \(height) x \(width)") }
-        let factors = (height: height, width: width)
-        return mapped(try device.upsample(tensor, factors: factors)) { (dy) throws(TensorError) in
-            try dy.device.upsampleGradient(dy, factors: factors)
+        return try resizedNearest(height: shape[1] * height, width: shape[2] * width)
+    }
+
+    /// Nearest neighbour to any size, as PyTorch's `interpolate`: output pixel i takes input pixel floor(i * from / to).
+    public func resizedNearest(height: Int, width: Int) throws(TensorError) -> Variable {
+        try picture("nearest resize")
+        guard height > 0, width > 0 else { throw TensorError("nearest resize", "size \(height) x \(width)") }
+        let input = shape
+        return mapped(try device.resizeNearest(tensor, height: height, width: width)) { (dy) throws(TensorError) in
+            try dy.device.resizeNearestGradient(dy, input: input)
         }
     }
 

@@ -5,26 +5,35 @@
 #include <math.h>
 #include <string.h>
 
-void rectifid_upsample(const float *x, float *out, size_t h, size_t w, size_t c, size_t fy, size_t fx) {
-    const size_t row = w * fx * c;
-    for (size_t y = 0; y < h; y++) {
-        float *start = out + y * fy * row;
-        for (size_t i = 0; i < w; i++)
-            for (size_t k = 0; k < fx; k++) memcpy(start + (i * fx + k) * c, x + (y * w + i) * c, c * sizeof(float));
-        for (size_t k = 1; k < fy; k++) memcpy(start + k * row, start, row * sizeof(float));
+static size_t nearest_source(size_t i, size_t from, size_t to) {
+    const size_t source = (size_t)((float)i * ((float)from / (float)to));
+    return source < from ? source : from - 1;
+}
+
+void rectifid_resize_nearest(const float *x, float *out, size_t h, size_t w, size_t c, size_t out_h, size_t out_w) {
+    const size_t row = out_w * c;
+    for (size_t y = 0; y < out_h; y++, out += row) {
+        const size_t source = nearest_source(y, h, out_h);
+        if (y > 0 && source == nearest_source(y - 1, h, out_h)) {
+            memcpy(out, out - row, row * sizeof(float));
+            continue;
+        }
+        for (size_t i = 0; i < out_w; i++)
+            memcpy(out + i * c, x + (source * w + nearest_source(i, w, out_w)) * c, c * sizeof(float));
     }
 }
 
 RECTIFID_VECTORIZE
-void rectifid_upsample_gradient(const float *restrict dy, float *restrict dx, size_t h, size_t w, size_t c, size_t fy,
-                                size_t fx) {
+void rectifid_resize_nearest_gradient(const float *restrict dy, float *restrict dx, size_t h, size_t w, size_t c,
+                                      size_t out_h, size_t out_w) {
     memset(dx, 0, h * w * c * sizeof(float));
-    for (size_t y = 0; y < h * fy; y++)
-        for (size_t i = 0; i < w * fx; i++) {
-            const float *from = dy + (y * w * fx + i) * c;
-            float *to = dx + ((y / fy) * w + i / fx) * c;
-            for (size_t k = 0; k < c; k++) to[k] += from[k];
+    for (size_t y = 0; y < out_h; y++) {
+        float *row = dx + nearest_source(y, h, out_h) * w * c;
+        for (size_t i = 0; i < out_w; i++, dy += c) {
+            float *to = row + nearest_source(i, w, out_w) * c;
+            for (size_t k = 0; k < c; k++) to[k] += dy[k];
         }
+    }
 }
 
 typedef struct { size_t low, high; float share; } tap;

@@ -149,8 +149,9 @@ public protocol Device: Sendable {
     func gather(_ table: Tensor, rows: [Int]) throws(TensorError) -> Tensor
 
     // Pictures.
-    func upsample(_ x: Tensor, factors: (height: Int, width: Int)) throws(TensorError) -> Tensor
-    func upsampleGradient(_ dy: Tensor, factors: (height: Int, width: Int)) throws(TensorError) -> Tensor
+    /// Nearest neighbour: output pixel i takes input pixel floor(i * from / to).
+    func resizeNearest(_ x: Tensor, height: Int, width: Int) throws(TensorError) -> Tensor
+    func resizeNearestGradient(_ dy: Tensor, input: Shape) throws(TensorError) -> Tensor
     /// Bilinear, half-pixel centres, clamped borders, no anti-aliasing.
     func resize(_ x: Tensor, height: Int, width: Int) throws(TensorError) -> Tensor
     func resizeGradient(_ dy: Tensor, input: Shape) throws(TensorError) -> Tensor

@@ -2,10 +2,11 @@
 #pragma once
 #include <stddef.h>
 
-/// Nearest neighbour by integer factors: out is [h * fy, w * fx, c].
-void rectifid_upsample(const float *x, float *out, size_t h, size_t w, size_t c, size_t fy, size_t fx);
-/// Sums each fy x fx block of dy: the derivative of the above.
-void rectifid_upsample_gradient(const float *dy, float *dx, size_t h, size_t w, size_t c, size_t fy, size_t fx);
+/// Nearest neighbour, PyTorch's rule: output pixel i takes input pixel floor(i * (from / to)), in float32.
+void rectifid_resize_nearest(const float *x, float *out, size_t h, size_t w, size_t c, size_t out_h, size_t out_w);
+/// Sums what each input pixel was copied to: the derivative of the above.
+void rectifid_resize_nearest_gradient(const float *dy, float *dx, size_t h, size_t w, size_t c, size_t out_h,
+                                      size_t out_w);
 
 /// Bilinear resize with half-pixel centres and clamped borders, without anti-aliasing (OpenCV's INTER_LINEAR on floats).
 void rectifid_resize_bilinear(const float *x, float *out, size_t h, size_t w, size_t c, size_t out_h, size_t out_w);

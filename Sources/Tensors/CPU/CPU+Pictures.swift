@@ -1,28 +1,20 @@
 internal import CKernels
 
 extension CPU {
-    public func upsample(_ x: Tensor, factors: (height: Int, width: Int)) throws(TensorError) -> Tensor {
+    public func resizeNearest(_ x: Tensor, height: Int, width: Int) throws(TensorError) -> Tensor {
         let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
-        let result = try Shape([n, h * factors.height, w * factors.width, c])
-        return try perRow(images: n, rows: h, cost: result.count / max(1, n * h), result, "upsample") {
-            image, rows, out in
-            rectifid_upsample(
-                x.pointer + (image * h + rows.lowerBound) * w * c,
-                out + (image * h + rows.lowerBound) * factors.height * w * factors.width * c, rows.count, w, c,
-                factors.height, factors.width)
+        return try perImage(n, try Shape([n, height, width, c]), "nearest resize") { image, out in
+            rectifid_resize_nearest(
+                x.pointer + image * h * w * c, out + image * height * width * c, h, w, c, height, width)
         }
     }
 
-    public func upsampleGradient(_ dy: Tensor, factors: (height: Int, width: Int)) throws(TensorError) -> Tensor {
-        let (n, h, w, c) = (
-            dy.shape[0], dy.shape[1] / factors.height, dy.shape[2] / factors.width, dy.shape[3]
-        )
-        let result = try Shape([n, h, w, c])
-        return try perRow(images: n, rows: h, cost: dy.shape.count / max(1, n * h), result, "upsample gradient") {
-            image, rows, out in
-            rectifid_upsample_gradient(
-                dy.pointer + (image * h + rows.lowerBound) * factors.height * w * factors.width * c,
-                out + (image * h + rows.lowerBound) * w * c, rows.count, w, c, factors.height, factors.width)
+    public func resizeNearestGradient(_ dy: Tensor, input: Shape) throws(TensorError) -> Tensor {
+        let (n, h, w, c) = (input[0], input[1], input[2], input[3])
+        let (height, width) = (dy.shape[1], dy.shape[2])
+        return try perImage(n, input, "nearest resize gradient") { image, out in
+            rectifid_resize_nearest_gradient(
+                dy.pointer + image * height * width * c, out + image * h * w * c, h, w, c, height, width)
         }
     }
 
@@ -106,24 +98,6 @@ extension CPU {
         try Tensor.building(result, operation) { out in
             split(images, grain: max(1, CPU.elementGrain * images / max(1, result.count))) { part in
                 for image in part { body(image, out) }
-            }
-        }
-    }
-
-    /// A result written by ranges of rows within images; `cost` is the elements that a row stands for.
-    private func perRow(
-        images: Int, rows: Int, cost: Int, _ result: Shape, _ operation: String,
-        _ body: (Int, Range<Int>, UnsafeMutablePointer<Float>) -> Void
-    ) throws(TensorError) -> Tensor {
-        try Tensor.building(result, operation) { out in
-            split(images * rows, grain: max(1, CPU.elementGrain / max(1, cost))) { part in
-                var row = part.lowerBound
-                while row < part.upperBound {
-                    let image = row / rows
-                    let end = min(part.upperBound, (image + 1) * rows)
-                    body(image, row - image * rows..<end - image * rows, out)
-                    row = end
-                }
             }
         }
     }
