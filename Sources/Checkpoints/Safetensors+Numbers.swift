@@ -1,0 +1,71 @@
+import Tensors
+
+/// Stored numbers to the numbers that networks compute with.
+extension Safetensors.Place {
+    /// The stored bytes; valid while `file` lives.
+    private var bytes: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(
+            rebasing: file.bytes[start + entry.bytes.lowerBound..<start + entry.bytes.upperBound])
+    }
+
+    /// The tensor as float32.
+    func widened(_ name: String) throws(CheckpointError) -> Tensor {
+        // The format promises no alignment of its data, hence the unaligned loads.
+        let elements: [Float]
+        switch entry.number {
+        case .float32: elements = read(UInt32.self) { Float(bitPattern: UInt32(littleEndian: $0)) }
+        case .float16: elements = read(UInt16.self) { Safetensors.widenFloat16(UInt16(littleEndian: $0)) }
+        case .bfloat16: elements = read(UInt16.self) { Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16) }
+        case .float64: elements = read(UInt64.self) { Float(Double(bitPattern: UInt64(littleEndian: $0))) }
+        default:
+            throw CheckpointError(
+                .mismatched, file: file.path,
+                "tensor \(name.debugDescription) has dtype \(entry.number.rawValue); F32, F16, BF16 or F64 is needed")
+        }
+        do {
+            return try Tensor(elements, shape: entry.shape)
+        } catch {
+            throw CheckpointError(error, file: file.path, loading: "tensor \(name.debugDescription)")
+        }
+    }
+
+    /// The tensor as whole numbers.
+    func integers(_ name: String) throws(CheckpointError) -> [Int] {
+        switch entry.number {
+        case .int64: return read(Int64.self) { Int(Int64(littleEndian: $0)) }
+        case .int32: return read(Int32.self) { Int(Int32(littleEndian: $0)) }
+        case .int16: return read(Int16.self) { Int(Int16(littleEndian: $0)) }
+        case .int8: return read(Int8.self) { Int($0) }
+        case .uint32: return read(UInt32.self) { Int(UInt32(littleEndian: $0)) }
+        case .uint16: return read(UInt16.self) { Int(UInt16(littleEndian: $0)) }
+        case .uint8, .bool: return read(UInt8.self) { Int($0) }
+        default:
+            throw CheckpointError(
+                .mismatched, file: file.path,
+                "tensor \(name.debugDescription) has dtype \(entry.number.rawValue); whole numbers are needed")
+        }
+    }
+
+    private func read<Stored: BitwiseCopyable, Number>(_: Stored.Type, _ number: (Stored) -> Number) -> [Number] {
+        let bytes = bytes
+        return [Number](unsafeUninitializedCapacity: entry.shape.count) { out, count in
+            for index in 0..<entry.shape.count {
+                let stored = bytes.loadUnaligned(fromByteOffset: index * MemoryLayout<Stored>.size, as: Stored.self)
+                out.initializeElement(at: index, to: number(stored))
+            }
+            count = entry.shape.count
+        }
+    }
+}
+
+extension Safetensors {
+    /// IEEE 754 binary16 to binary32; exact, infinities and NaN included.
+    static func widenFloat16(_ bits: UInt16) -> Float {
+        let sign = UInt32(bits & 0x8000) << 16
+        let magnitude = UInt32(bits & 0x7FFF)
+        if magnitude >= 0x7C00 { return Float(bitPattern: sign | 0x7F80_0000 | (magnitude & 0x3FF) << 13) }
+        // Multiplying by 2^112 moves the exponent's bias from 15 to 127, and makes subnormal numbers normal.
+        let value = Float(bitPattern: magnitude << 13) * Float(bitPattern: (127 + 112) << 23)
+        return Float(bitPattern: value.bitPattern | sign)
+    }
+}
