@@ -10,20 +10,18 @@ extension Safetensors.Place {
 
     /// The tensor as float32.
     func widened(_ name: String) throws(CheckpointError) -> Tensor {
-        // The format promises no alignment of its data, hence the unaligned loads.
-        let elements: [Float]
+        let type: ElementType
         switch entry.number {
-        case .float32: elements = read(UInt32.self) { Float(bitPattern: UInt32(littleEndian: $0)) }
-        case .float16: elements = read(UInt16.self) { Safetensors.widenFloat16(UInt16(littleEndian: $0)) }
-        case .bfloat16: elements = read(UInt16.self) { Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16) }
-        case .float64: elements = read(UInt64.self) { Float(Double(bitPattern: UInt64(littleEndian: $0))) }
+        case .float32: type = .float32
+        case .float16: type = .float16
+        case .bfloat16: type = .bfloat16
         default:
             throw CheckpointError(
                 .mismatched, file: file.path,
-                "tensor \(name.debugDescription) has dtype \(entry.number.rawValue); F32, F16, BF16 or F64 is needed")
+                "tensor \(name.debugDescription) has dtype \(entry.number.rawValue); F32, F16 or BF16 is needed")
         }
         do {
-            return try Tensor(elements, shape: entry.shape)
+            return try Tensor(widening: bytes, type, shape: entry.shape)
         } catch {
             throw CheckpointError(error, file: file.path, loading: "tensor \(name.debugDescription)")
         }
@@ -46,6 +44,7 @@ extension Safetensors.Place {
         }
     }
 
+    /// The format promises no alignment of its data, hence the unaligned loads.
     private func read<Stored: BitwiseCopyable, Number>(_: Stored.Type, _ number: (Stored) -> Number) -> [Number] {
         let bytes = bytes
         return [Number](unsafeUninitializedCapacity: entry.shape.count) { out, count in
@@ -55,17 +54,5 @@ extension Safetensors.Place {
             }
             count = entry.shape.count
         }
-    }
-}
-
-extension Safetensors {
-    /// IEEE 754 binary16 to binary32; exact, infinities and NaN included.
-    static func widenFloat16(_ bits: UInt16) -> Float {
-        let sign = UInt32(bits & 0x8000) << 16
-        let magnitude = UInt32(bits & 0x7FFF)
-        if magnitude >= 0x7C00 { return Float(bitPattern: sign | 0x7F80_0000 | (magnitude & 0x3FF) << 13) }
-        // Multiplying by 2^112 moves the exponent's bias from 15 to 127, and makes subnormal numbers normal.
-        let value = Float(bitPattern: magnitude << 13) * Float(bitPattern: (127 + 112) << 23)
-        return Float(bitPattern: value.bitPattern | sign)
     }
 }

@@ -1,4 +1,4 @@
-public import Checkpoints
+import Checkpoints
 
 /// `config.json` of a diffusers `AutoencoderKL`, with that library's defaults.
 public struct ImageDecoderConfiguration: Decodable, Sendable, Hashable {

@@ -1,5 +1,4 @@
-public import Checkpoints
-import Tensors
+import Checkpoints
 
 /// `config.json` of a CLIP text encoder, with the defaults of the transformers library.
 public struct TextEncoderConfiguration: Decodable, Sendable, Hashable {

@@ -1,4 +1,4 @@
-public import Checkpoints
+import Checkpoints
 
 /// `config.json` of a diffusers `UNet2DConditionModel`, with that library's defaults.
 ///

@@ -1,6 +1,6 @@
 public import Checkpoints
 public import Layers
-public import Tensors
+import Tensors
 
 /// Layers from the tensors of a checkpoint, under the names that PyTorch gives their parameters.
 extension Weights {
