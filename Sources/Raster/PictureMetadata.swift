@@ -39,9 +39,9 @@ public struct PictureMetadata: Sendable, Equatable, ExpressibleByDictionaryLiter
         }
     }
 
-    /// The texts of a JPEG or PNG file. A comment that another program wrote is under the key `Comment`.
+    /// The texts of a JPEG or PNG file.
     ///
-    /// Compressed text chunks, which this module never writes, are left out.
+    /// A comment that another program wrote is under the key `Comment`. Compressed text chunks, which this module never writes, are left out.
     ///
     /// - Throws: `PictureError` if the file is neither JPEG nor PNG.
     public static func read(_ bytes: [UInt8]) throws(PictureError) -> PictureMetadata {
