@@ -81,7 +81,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Autodiff", "Checkpoints", "Tensors"], path: "Tests/TestSupport",
             swiftSettings: common),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: common),
         .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors", "TestSupport"], swiftSettings: common),
@@ -89,17 +89,20 @@ let package = Package(
             name: "NetworksTests",
             dependencies: ["Networks", "Layers", "Checkpoints", "Autodiff", "Tensors", "TestSupport"],
             swiftSettings: common),
-        .testTarget(name: "FlowTests", dependencies: ["Flow", "Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "FlowTests", dependencies: ["Flow", "Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "DiscriminatorsTests", dependencies: ["Discriminators", "Autodiff", "Tensors", "TestSupport"],
             swiftSettings: common),
-        .testTarget(name: "RasterTests", dependencies: ["Raster"], swiftSettings: common),
+        .testTarget(
+            name: "RasterTests", dependencies: ["Raster"], resources: [.copy("Fixtures")], swiftSettings: common),
         .testTarget(name: "MessagesTests", dependencies: ["Messages"], swiftSettings: common),
         .testTarget(name: "BrokerTests", dependencies: ["Broker"], swiftSettings: common),
         .testTarget(
             name: "GenerationTests", dependencies: ["Generation", "DemoModel", "Raster", "TestSupport"],
             swiftSettings: common),
-        .testTarget(name: "JobsTests", dependencies: ["Jobs", "Broker", "Messages", "DemoModel"], swiftSettings: common),
+        .testTarget(
+            name: "JobsTests", dependencies: ["Jobs", "Broker", "Messages", "DemoModel"], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]
 )
