@@ -115,7 +115,8 @@ public struct GuidedSampler<Field: VelocityField, Goal: Objective> {
         losses.append(loss)
         similarities.append(evaluation.similarity)
         return GuidancePass(
-            iteration: iteration, isLast: isFinished, states: path.states, velocities: path.velocities, latent: path.end,
+            iteration: iteration, isLast: isFinished, states: path.states, velocities: path.velocities,
+            latent: path.end,
             loss: loss, similarity: evaluation.similarity, details: evaluation.details, gradients: gradients,
             gradientNorms: norms)
     }
