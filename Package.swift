@@ -46,7 +46,8 @@ let package = Package(
         .target(name: "Checkpoints", dependencies: ["Tensors", "COnnx", "CBoundedProtobuf"], swiftSettings: common),
         .target(name: "Networks", dependencies: ["Layers", "Autodiff", "Checkpoints", "Tensors"], swiftSettings: safe),
         .target(name: "Flow", dependencies: ["Autodiff", "Tensors"], swiftSettings: safe),
-        .target(name: "Discriminators", dependencies: ["Networks", "Autodiff", "Tensors"], swiftSettings: safe),
+        .target(
+            name: "Discriminators", dependencies: ["Networks", "Checkpoints", "Autodiff", "Tensors"], swiftSettings: safe),
         .target(name: "Raster", dependencies: ["CCodec"], swiftSettings: common),
         .target(
             name: "Generation",
@@ -92,7 +93,8 @@ let package = Package(
         .testTarget(
             name: "FlowTests", dependencies: ["Flow", "Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
-            name: "DiscriminatorsTests", dependencies: ["Discriminators", "Autodiff", "Tensors", "TestSupport"],
+            name: "DiscriminatorsTests",
+            dependencies: ["Discriminators", "Networks", "Checkpoints", "Autodiff", "Tensors", "Raster", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "RasterTests", dependencies: ["Raster"], resources: [.copy("Fixtures")], swiftSettings: common),

@@ -1,4 +1,5 @@
 public import Autodiff
+import Checkpoints
 public import Networks
 public import Tensors
 
@@ -79,7 +80,7 @@ public struct EmbeddingDiscriminator: Discriminator {
             let resized = fits ? picture : try picture.resized(height: height, width: width)
             return try resized.multiplied(by: Variable(scale)).adding(Variable(shift))
         }
-        let embedding = try running { try network(input) }
+        let embedding = try running { () throws(ONNXError) in try network(input) }
         return try computing { () throws(TensorError) in try embedding.reshaped(Shape([1, embedding.shape.count])) }
     }
 }

@@ -1,4 +1,5 @@
 import Autodiff
+import Checkpoints
 public import Networks
 public import Tensors
 
@@ -73,7 +74,7 @@ public struct FaceDetector: Sendable {
     func candidates(in picture: Tensor) throws(DiscriminatorError) -> [Face] {
         try checkPicture(picture.shape)
         let letterbox = try computing { () throws(TensorError) in try Letterbox(picture, size: inputSize) }
-        let results = try running { try network([Variable(letterbox.input)]) }
+        let results = try running { () throws(ONNXError) in try network([Variable(letterbox.input)]) }
         var outputs: [Tensor] = []
         for name in network.outputs { if let result = results[name] { outputs.append(result.tensor) } }
         let scores = try levels(of: outputs, columns: 1)

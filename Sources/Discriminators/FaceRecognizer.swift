@@ -1,4 +1,5 @@
 public import Autodiff
+import Checkpoints
 public import Networks
 import Tensors
 
@@ -47,7 +48,7 @@ public struct FaceRecognizer: Sendable {
         let input = try computing { () throws(TensorError) in
             try Variable.concatenating(crops, axis: 0).scaled(by: 2, plus: -1)
         }
-        let embeddings = try running { try network(input) }
+        let embeddings = try running { () throws(ONNXError) in try network(input) }
         guard embeddings.shape.rank > 0, embeddings.shape[0] == faces.count, embeddings.shape.count > 0 else {
             throw .unsuitable(
                 network: "face recogniser", problem: "its output is \(embeddings.shape) for \(faces.count) faces")
