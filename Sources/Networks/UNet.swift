@@ -69,13 +69,15 @@ public struct UNet: Sendable {
         text: Tensor, picture: PictureConditioning? = nil
     ) throws(TensorError) -> TextConditioning {
         guard text.shape.rank == 3, text.shape[2] == configuration.textWidth, text.shape.count > 0 else {
-            throw TensorError("conditioning", "text of shape \(text.shape); [N, T, \(configuration.textWidth)] is needed")
+            throw TensorError(
+                "conditioning", "text of shape \(text.shape); [N, T, \(configuration.textWidth)] is needed")
         }
         var memories: [KeysAndValues] = []
         for attention in textAttentions { memories.append(try attention.keysAndValues(of: text)) }
         let addition = try picture.map { (picture) throws(TensorError) in try added(picture, count: text.shape[0]) }
         guard (addition == nil) == (configuration.addition == nil) else {
-            throw TensorError("conditioning", "this network \(addition == nil ? "needs" : "takes no") picture conditioning")
+            throw TensorError(
+                "conditioning", "this network \(addition == nil ? "needs" : "takes no") picture conditioning")
         }
         return TextConditioning(count: text.shape[0], keysAndValues: memories, addition: addition ?? nil)
     }
@@ -134,7 +136,9 @@ public struct UNet: Sendable {
 }
 
 extension Weights {
-    fileprivate func waves(_ configuration: UNetConfiguration, width: Int) throws(CheckpointError) -> SinusoidalEmbedding {
+    fileprivate func waves(_ configuration: UNetConfiguration, width: Int) throws(CheckpointError)
+        -> SinusoidalEmbedding
+    {
         try loading("time_proj") { () throws(TensorError) in
             try SinusoidalEmbedding(
                 width: width, cosinesFirst: configuration.cosinesFirst, frequencyShift: configuration.frequencyShift)

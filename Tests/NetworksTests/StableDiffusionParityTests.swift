@@ -51,7 +51,8 @@ import Testing
         let encoder = try item.encoder(.textEncoder)
         for prompt in ["prompt", "negative"] {
             expectClose(
-                try encoder(try item.trace.integers("\(prompt)_ids")).last, try item.trace.tensor("\(prompt)_embedding"),
+                try encoder(try item.trace.integers("\(prompt)_ids")).last,
+                try item.trace.tensor("\(prompt)_embedding"),
                 within: 5e-5, "\(name) \(prompt)_embedding")
         }
     }
@@ -87,7 +88,8 @@ import Testing
         }
         let velocity = try velocity(of: output, at: noise, name)
         expectClose(
-            try velocity.tensor.channelsFirst(), try item.trace.tensor("velocity.0"), within: 1e-4, "\(name) velocity.0")
+            try velocity.tensor.channelsFirst(), try item.trace.tensor("velocity.0"), within: 1e-4, "\(name) velocity.0"
+        )
     }
 
     private func picture(_ item: Case, guided: Bool) throws -> PictureConditioning? {
