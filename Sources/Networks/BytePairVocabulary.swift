@@ -1,6 +1,6 @@
 import Checkpoints
 
-/// Subword units and the order in which pairs of them are merged (byte pair encoding, Sennrich et al. 2016).
+/// Subword units and the order in which pairs of them are merged (arXiv 1508.07909).
 ///
 /// Symbols are ids throughout, so that a merge is one look-up of two numbers, and never compares text.
 struct BytePairVocabulary: Sendable {

@@ -3,8 +3,9 @@ public import Checkpoints
 import Layers
 public import Tensors
 
-/// The network of a latent flow: predicts noise or velocity from a latent, a time and a text
-/// (diffusers' `UNet2DConditionModel`; Ronneberger et al. 2015, Rombach et al. 2022).
+/// The network of a latent flow: predicts noise or velocity from a latent, a time and a text.
+///
+/// Diffusers' `UNet2DConditionModel`, after Rombach and others 2022, arXiv 2112.10752.
 public struct UNet: Sendable {
     public let configuration: UNetConfiguration
     private let input: Convolution  // conv_in
