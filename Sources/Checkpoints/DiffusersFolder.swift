@@ -98,7 +98,8 @@ public struct DiffusersFolder: Sendable {
         }
         throw CheckpointError(
             .missing, file: path(of: component),
-            "has none of \(names.joined(separator: ", ")); files of other formats (.bin, .ckpt) must be converted to safetensors")
+            "has none of \(names.joined(separator: ", ")); files of other formats (.bin, .ckpt) must be converted to safetensors"
+        )
     }
 
     /// `model_index.json`.

@@ -69,7 +69,9 @@ struct JSONScanner {
             position += 1
             switch byte {
             case UInt8(ascii: "\""):
-                guard let string = String(validating: bytes, as: UTF8.self) else { throw failure("a string is not UTF-8") }
+                guard let string = String(validating: bytes, as: UTF8.self) else {
+                    throw failure("a string is not UTF-8")
+                }
                 return string
             case UInt8(ascii: "\\"): bytes.append(contentsOf: String(try escaped()).utf8)
             case 0..<0x20: throw failure("a control character in a string")
@@ -128,7 +130,9 @@ struct JSONScanner {
     }
 
     private mutating func expect(_ byte: UInt8) throws(CheckpointError) {
-        guard accept(byte) else { throw failure("\(String(Character(Unicode.Scalar(byte))).debugDescription) is needed") }
+        guard accept(byte) else {
+            throw failure("\(String(Character(Unicode.Scalar(byte))).debugDescription) is needed")
+        }
     }
 
     private mutating func accept(_ byte: UInt8) -> Bool {

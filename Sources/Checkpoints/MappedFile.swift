@@ -18,7 +18,7 @@ final class MappedFile: Sendable {
     let byteCount: Int
     private nonisolated(unsafe) let base: UnsafeMutableRawPointer
 
-    /// The content. Valid as long as the object lives: keep the object wherever the pointer goes.
+    /// The content, valid as long as the object lives: keep the object wherever the pointer goes.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: byteCount) }
 
     /// Maps a file.

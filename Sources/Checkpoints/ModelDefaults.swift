@@ -15,7 +15,8 @@ public struct ModelDefaults: Decodable, Sendable, Hashable {
                 case "published": self = .published
                 default:
                     throw DecodingError.dataCorruptedError(
-                        in: container, debugDescription: "\(word.debugDescription) is not derived, published or a number")
+                        in: container,
+                        debugDescription: "\(word.debugDescription) is not derived, published or a number")
                 }
             } else if let number = try? container.decode(Float.self) {
                 self = .constant(number)

@@ -21,6 +21,11 @@ extension Safetensors.Place {
                 "tensor \(name.debugDescription) has dtype \(entry.number.rawValue); F32, F16 or BF16 is needed")
         }
         do {
+            // What needs no conversion is not copied either: processes of one machine then share one copy of a model.
+            let isAligned = UInt(bitPattern: bytes.baseAddress) % UInt(MemoryLayout<Float>.alignment) == 0
+            if type == .float32, isAligned, !bytes.isEmpty {
+                return try Tensor(borrowing: bytes, shape: entry.shape, owner: file)
+            }
             return try Tensor(widening: bytes, type, shape: entry.shape)
         } catch {
             throw CheckpointError(error, file: file.path, loading: "tensor \(name.debugDescription)")

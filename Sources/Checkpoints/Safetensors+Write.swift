@@ -45,7 +45,8 @@ extension Safetensors {
             let start = end
             end += tensor.shape.count * 4
             let extents = tensor.shape.array.map(String.init).joined(separator: ",")
-            members.append("\(quoted(name)):{\"dtype\":\"F32\",\"shape\":[\(extents)],\"data_offsets\":[\(start),\(end)]}")
+            members.append(
+                "\(quoted(name)):{\"dtype\":\"F32\",\"shape\":[\(extents)],\"data_offsets\":[\(start),\(end)]}")
         }
         var header = Array("{\(members.joined(separator: ","))}".utf8)
         header.append(contentsOf: [UInt8](repeating: UInt8(ascii: " "), count: -header.count & 7))

@@ -39,7 +39,8 @@ public struct Safetensors: Sendable {
         guard stated <= SafetensorsHeader.maximumByteCount, Int(stated) <= file.byteCount - 8 else {
             throw CheckpointError(
                 .malformed, file: path,
-                "states a header of \(stated) bytes in a file of \(file.byteCount); this is no safetensors file, or cut short")
+                "states a header of \(stated) bytes in a file of \(file.byteCount); this is no safetensors file, or cut short"
+            )
         }
         let start = 8 + Int(stated)
         let header = try SafetensorsHeader(

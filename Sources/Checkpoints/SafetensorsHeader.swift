@@ -53,12 +53,14 @@ struct SafetensorsHeader {
             case "dtype":
                 let text = try scanner.string()
                 guard let known = StoredNumber(rawValue: text) else {
-                    throw CheckpointError(.unsupported, file: file, "tensor \(name.debugDescription) has dtype \(text.debugDescription)")
+                    throw CheckpointError(
+                        .unsupported, file: file, "tensor \(name.debugDescription) has dtype \(text.debugDescription)")
                 }
                 number = known
             case "shape": extents = try scanner.naturals(limit: Shape.maximumRank)
             case "data_offsets": offsets = try scanner.naturals(limit: 2)
-            default: throw scanner.failure("tensor \(name.debugDescription) has an unknown field \(field.debugDescription)")
+            default:
+                throw scanner.failure("tensor \(name.debugDescription) has an unknown field \(field.debugDescription)")
             }
         }
         guard let number, let extents, let offsets, offsets.count == 2, offsets[0] <= offsets[1] else {
@@ -76,7 +78,11 @@ struct SafetensorsHeader {
     /// Every byte after the header belongs to exactly one tensor, and to as many as its shape needs.
     private func check(dataByteCount: Int, file: String) throws(CheckpointError) {
         var end = 0
-        for (name, entry) in entries.sorted(by: { ($0.value.bytes.lowerBound, $0.value.bytes.upperBound) < ($1.value.bytes.lowerBound, $1.value.bytes.upperBound) }) {
+        for (name, entry) in entries.sorted(by: {
+            ($0.value.bytes.lowerBound, $0.value.bytes.upperBound) < (
+                $1.value.bytes.lowerBound, $1.value.bytes.upperBound
+            )
+        }) {
             let (needed, overflow) = entry.shape.count.multipliedReportingOverflow(by: entry.number.byteCount)
             guard !overflow, needed == entry.bytes.count else {
                 throw CheckpointError(

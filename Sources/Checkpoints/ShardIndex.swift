@@ -19,14 +19,16 @@ struct ShardIndex: Decodable {
     func open() throws(CheckpointError) -> Safetensors {
         let names = Set(weightMap.values)
         guard !names.isEmpty, names.count <= ShardIndex.maximumFiles else {
-            throw CheckpointError(.malformed, file: path, "names \(names.count) files; 1 to \(ShardIndex.maximumFiles) are possible")
+            throw CheckpointError(
+                .malformed, file: path, "names \(names.count) files; 1 to \(ShardIndex.maximumFiles) are possible")
         }
         let folder = (path as NSString).deletingLastPathComponent
         var parts: [Safetensors] = []
         for name in names.sorted() {
             // An index must not reach out of its folder.
             guard !name.contains("/"), name.hasSuffix(".safetensors") else {
-                throw CheckpointError(.malformed, file: path, "names \(name.debugDescription), which is no file beside it")
+                throw CheckpointError(
+                    .malformed, file: path, "names \(name.debugDescription), which is no file beside it")
             }
             parts.append(try Safetensors((folder as NSString).appendingPathComponent(name)))
         }

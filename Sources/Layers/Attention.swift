@@ -23,7 +23,8 @@ public struct Attention: Sendable {
         guard key.weight.shape == value.weight.shape, key.weight.shape[0] == inner, output.weight.shape[1] == inner,
             heads > 0, inner % heads == 0
         else {
-            throw .mismatch("attention", query.weight.shape, key.weight.shape, "projections must fit, and \(heads) heads")
+            throw .mismatch(
+                "attention", query.weight.shape, key.weight.shape, "projections must fit, and \(heads) heads")
         }
         (self.query, self.key, self.value, self.output) = (query, key, value, output)
         self.heads = heads

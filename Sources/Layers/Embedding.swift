@@ -7,7 +7,9 @@ public struct Embedding: Sendable {
 
     /// - Throws: ``TensorError`` where the table is not a matrix.
     public init(table: Tensor) throws(TensorError) {
-        guard table.shape.rank == 2 else { throw TensorError("embedding", "table of shape \(table.shape), not [rows, C]") }
+        guard table.shape.rank == 2 else {
+            throw TensorError("embedding", "table of shape \(table.shape), not [rows, C]")
+        }
         self.table = table
     }
 

@@ -15,7 +15,9 @@ public struct Linear: Sendable {
     public init(weight: Tensor, bias: Tensor?) throws(TensorError) {
         guard weight.shape.rank >= 2, weight.shape[0] * weight.shape[1] == weight.shape.count,
             bias.map({ $0.shape == [weight.shape[0]] }) ?? true
-        else { throw .mismatch("linear", weight.shape, bias?.shape ?? [], "[outputs, inputs] and [outputs] are needed") }
+        else {
+            throw .mismatch("linear", weight.shape, bias?.shape ?? [], "[outputs, inputs] and [outputs] are needed")
+        }
         let matrix = try weight.reshaped([weight.shape[0], weight.shape[1]])
         self.weight = try weight.device.matrix(matrix)
         self.bias = bias

@@ -26,7 +26,7 @@ public struct GroupNorm: Sendable {
     }
 }
 
-/// Layer normalisation over the innermost axis (Ba et al. 2016, arXiv 1607.06450).
+/// Layer normalisation over the innermost axis (Ba, Kiros and Hinton 2016, arXiv 1607.06450).
 public struct LayerNorm: Sendable {
     /// `[C]`.
     public let weight: Tensor

@@ -8,9 +8,9 @@ public import Tensors
     import Darwin
 #endif
 
-/// Numbers as waves of falling frequency, for time steps and sizes (Vaswani et al. 2017; diffusers'
-/// `get_timestep_embedding`).
+/// Numbers as waves of falling frequency, for time steps and sizes.
 ///
+/// After Vaswani and others 2017, arXiv 1706.03762, in the form of diffusers' `get_timestep_embedding`.
 /// Component i of half the width C / 2 is the sine, in the other half the cosine, of t * 10000^(-i / (C / 2 - shift)).
 public struct SinusoidalEmbedding: Sendable {
     /// C.

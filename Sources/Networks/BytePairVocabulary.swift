@@ -1,6 +1,6 @@
 import Checkpoints
 
-/// Subword units and the order in which pairs of them are merged (byte pair encoding, Sennrich et al. 2016).
+/// Subword units and the order in which pairs of them are merged (arXiv 1508.07909).
 ///
 /// Symbols are ids throughout, so that a merge is one look-up of two numbers, and never compares text.
 struct BytePairVocabulary: Sendable {
@@ -24,9 +24,7 @@ struct BytePairVocabulary: Sendable {
     /// - Throws: ``CheckpointError`` where a merge is not of two known symbols into a third.
     init(ids: [String: Int], merges text: String, file: String) throws(CheckpointError) {
         var merges: [Pair: Merge] = [:]
-        for (number, line) in
-            text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
-        {
+        for (number, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             if line.isEmpty || number == 0 && line.hasPrefix("#version") { continue }
             let parts = line.split(separator: " ")
             guard parts.count == 2, let left = ids[String(parts[0])], let right = ids[String(parts[1])],

@@ -13,7 +13,7 @@ public struct TextEncoding: Sendable {
     public let pooled: Tensor
 }
 
-/// The text half of CLIP (Radford et al. 2021, arXiv 2103.00020): a causal transformer over token ids.
+/// The text half of CLIP (arXiv 2103.00020): a causal transformer over token ids.
 public struct CLIPTextEncoder: Sendable {
     public let configuration: TextEncoderConfiguration
     private let tokens: Embedding  // embeddings.token_embedding
@@ -64,7 +64,9 @@ public struct CLIPTextEncoder: Sendable {
         return TextEncoding(last: last.tensor, penultimate: penultimate.tensor, pooled: pooled.tensor)
     }
 
-    /// Where the text ends: at the first end token. Configurations written before that token had its id in them say 2,
+    /// Where the text ends: at the first end token.
+    ///
+    /// Configurations written before that token had its id in them say 2,
     /// and mean the largest id.
     private func endPosition(in ids: [Int]) -> Int {
         let end = configuration.endToken == 2 ? ids.max() : configuration.endToken

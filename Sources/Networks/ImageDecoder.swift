@@ -23,13 +23,16 @@ public struct ImageDecoder: Sendable {
         let channels = Array(configuration.channels.reversed())
         let decoder = weights["decoder"], middle = decoder["mid_block"]
         postQuantization =
-            configuration.hasPostQuantConvolution ? try weights.linear("post_quant_conv", from: latent, to: latent) : nil
+            configuration.hasPostQuantConvolution
+            ? try weights.linear("post_quant_conv", from: latent, to: latent) : nil
         input = try decoder.convolution("conv_in", from: latent, to: channels[0])
-        middle1 = try ResidualBlock(middle["resnets.0"], from: channels[0], to: channels[0], groups: groups, epsilon: 1e-6)
+        middle1 = try ResidualBlock(
+            middle["resnets.0"], from: channels[0], to: channels[0], groups: groups, epsilon: 1e-6)
         attention =
             configuration.hasMiddleAttention
             ? try PixelAttention(middle["attentions.0"], channels: channels[0], groups: groups) : nil
-        middle2 = try ResidualBlock(middle["resnets.1"], from: channels[0], to: channels[0], groups: groups, epsilon: 1e-6)
+        middle2 = try ResidualBlock(
+            middle["resnets.1"], from: channels[0], to: channels[0], groups: groups, epsilon: 1e-6)
         var levels: [Level] = []
         for (index, count) in channels.enumerated() {
             levels.append(

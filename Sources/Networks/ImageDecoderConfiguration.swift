@@ -56,9 +56,11 @@ public struct ImageDecoderConfiguration: Decodable, Sendable, Hashable {
         try check.require("norm_num_groups", normGroups, in: 1...1024)
         for count in channels {
             try check.require("block_out_channels", count, in: 1...16384)
-            try check.require(count % normGroups == 0, "norm_num_groups \(normGroups) does not divide \(count) channels")
+            try check.require(
+                count % normGroups == 0, "norm_num_groups \(normGroups) does not divide \(count) channels")
         }
-        try check.require(scale.isFinite && scale > 0 && shift.isFinite, "scaling_factor \(scale), shift_factor \(shift)")
+        try check.require(
+            scale.isFinite && scale > 0 && shift.isFinite, "scaling_factor \(scale), shift_factor \(shift)")
         let activation = try container.value(.activation, or: "silu")
         try check.require(["silu", "swish"].contains(activation), "act_fn \(activation) is not supported")
         let types = try container.value(.blockTypes, or: ["UpDecoderBlock2D"])

@@ -3,8 +3,9 @@ public import Checkpoints
 import Layers
 public import Tensors
 
-/// The network of a latent flow: predicts noise or velocity from a latent, a time and a text
-/// (diffusers' `UNet2DConditionModel`; Ronneberger et al. 2015, Rombach et al. 2022).
+/// The network of a latent flow: predicts noise or velocity from a latent, a time and a text.
+///
+/// Diffusers' `UNet2DConditionModel`, after Rombach and others 2022, arXiv 2112.10752.
 public struct UNet: Sendable {
     public let configuration: UNetConfiguration
     private let input: Convolution  // conv_in
@@ -69,13 +70,15 @@ public struct UNet: Sendable {
         text: Tensor, picture: PictureConditioning? = nil
     ) throws(TensorError) -> TextConditioning {
         guard text.shape.rank == 3, text.shape[2] == configuration.textWidth, text.shape.count > 0 else {
-            throw TensorError("conditioning", "text of shape \(text.shape); [N, T, \(configuration.textWidth)] is needed")
+            throw TensorError(
+                "conditioning", "text of shape \(text.shape); [N, T, \(configuration.textWidth)] is needed")
         }
         var memories: [KeysAndValues] = []
         for attention in textAttentions { memories.append(try attention.keysAndValues(of: text)) }
         let addition = try picture.map { (picture) throws(TensorError) in try added(picture, count: text.shape[0]) }
         guard (addition == nil) == (configuration.addition == nil) else {
-            throw TensorError("conditioning", "this network \(addition == nil ? "needs" : "takes no") picture conditioning")
+            throw TensorError(
+                "conditioning", "this network \(addition == nil ? "needs" : "takes no") picture conditioning")
         }
         return TextConditioning(count: text.shape[0], keysAndValues: memories, addition: addition ?? nil)
     }
@@ -134,7 +137,9 @@ public struct UNet: Sendable {
 }
 
 extension Weights {
-    fileprivate func waves(_ configuration: UNetConfiguration, width: Int) throws(CheckpointError) -> SinusoidalEmbedding {
+    fileprivate func waves(_ configuration: UNetConfiguration, width: Int) throws(CheckpointError)
+        -> SinusoidalEmbedding
+    {
         try loading("time_proj") { () throws(TensorError) in
             try SinusoidalEmbedding(
                 width: width, cosinesFirst: configuration.cosinesFirst, frequencyShift: configuration.frequencyShift)

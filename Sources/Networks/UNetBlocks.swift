@@ -133,7 +133,9 @@ struct UNetUpBlock: Sendable {
 }
 
 extension Variable {
-    /// The top left part. Nearest neighbour to an odd size 2 n - 1 repeats every pixel but the last, so it is a part of
+    /// The top left part.
+    ///
+    /// Nearest neighbour to an odd size 2 n - 1 repeats every pixel but the last, so it is a part of
     /// nearest neighbour to 2 n.
     fileprivate func cropped(toSizeOf other: Variable) throws(TensorError) -> Variable {
         var x = self

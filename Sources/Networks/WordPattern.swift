@@ -38,14 +38,18 @@ struct WordPattern: Sequence, IteratorProtocol {
             position += contraction.count
         } else {
             let kind = Kind(scalars[position])
-            repeat { position += 1 } while kind != .number && position < scalars.count && Kind(scalars[position]) == kind
+            repeat {
+                position += 1
+            } while kind != .number && position < scalars.count && Kind(scalars[position]) == kind
         }
         return WordPattern.utf8(scalars[start..<position])
     }
 
     private func matches(_ pattern: [Unicode.Scalar]) -> Bool { scalars[position...].starts(with: pattern) }
 
-    private static func utf8(_ scalars: ArraySlice<Unicode.Scalar>) -> [UInt8] { scalars.flatMap { Array(UTF8.encode($0) ?? .init()) } }
+    private static func utf8(_ scalars: ArraySlice<Unicode.Scalar>) -> [UInt8] {
+        scalars.flatMap { Array(UTF8.encode($0) ?? .init()) }
+    }
 
     /// What a run is made of.
     private enum Kind {

@@ -55,7 +55,9 @@ import Testing
         #expect(try defaults("{\"gain\":\"derived\"}").gain == .derived)
         #expect(try defaults("{\"gain\":\"published\"}").gain == .published)
         #expect(try defaults("{\"gain\":0.9}").gain == .constant(0.9))
-        for bad in ["{\"gain\":\"other\"}", "{\"steps\":0}", "{\"width\":-64}", "{\"width\":\"64\"}", "{\"steps\":1e30}"] {
+        for bad in [
+            "{\"gain\":\"other\"}", "{\"steps\":0}", "{\"width\":-64}", "{\"width\":\"64\"}", "{\"steps\":1e30}",
+        ] {
             #expect(throws: DecodingError.self, "\(bad)") { try defaults(bad) }
         }
     }
