@@ -72,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Jobs", "Generation", "Messages", "Broker", "DemoModel", "Raster",
+                "Jobs", "Generation", "Messages", "Broker", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

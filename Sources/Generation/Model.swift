@@ -1,7 +1,7 @@
 import Autodiff
 import Checkpoints
 import Discriminators
-public import Flow
+import Flow
 import Foundation
 import Networks
 import Raster

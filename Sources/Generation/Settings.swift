@@ -47,7 +47,7 @@ public struct Settings: Sendable, Hashable {
             if let scale = said.cfgScale { scale } else if flow == .rectified { 1.5 } else {
                 switch Prediction(rawValue: scheduler.predictionType) {
                 case .velocity: 4.5
-                case .ddimNoise: 1
+                case .ddimEps: 1
                 default: 3
                 }
             }
