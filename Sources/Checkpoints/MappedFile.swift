@@ -25,7 +25,8 @@ final class MappedFile: Sendable {
     ///
     /// - Throws: ``CheckpointError`` where the file is absent, empty, not a regular file or cannot be mapped.
     init(_ path: String) throws(CheckpointError) {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        // Not blocking: a pipe in the place of a file would otherwise hold this thread until somebody writes to it.
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else {
             throw CheckpointError(.unreadable, file: path, "cannot be opened: \(String(cString: strerror(errno)))")
         }

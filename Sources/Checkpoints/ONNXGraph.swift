@@ -100,7 +100,9 @@ public struct ONNXNode: Sendable {
     }
 
     /// The node as messages name it.
-    public var place: String { "node \(name.isEmpty ? "that makes \(outputs.first ?? "nothing")" : name) (\(operation))" }
+    public var place: String {
+        "node \(name.isEmpty ? "that makes \(outputs.first ?? "nothing")" : name) (\(operation))"
+    }
 
     /// - Throws: ``ONNXError`` where the attribute has another type.
     public func integer(_ attribute: String) throws(ONNXError) -> Int? {

@@ -30,7 +30,8 @@ extension ONNXReader {
                 let shape = try Shape(extents)
                 if message.has_raw_data != 0, let format = ONNXReader.formats[type] {
                     let raw = UnsafeRawBufferPointer(start: message.raw_data.data, count: message.raw_data.len)
-                    return ONNXTensor(extents: extents, elements: .numbers(try Tensor(widening: raw, format, shape: shape)))
+                    return ONNXTensor(
+                        extents: extents, elements: .numbers(try Tensor(widening: raw, format, shape: shape)))
                 }
                 let numbers = try numbers(message, type: type, count: count, place: place)
                 return ONNXTensor(extents: extents, elements: .numbers(try Tensor(numbers, shape: shape)))
@@ -129,6 +130,8 @@ extension ONNXReader {
     }
 
     private func same(_ have: Int, _ want: Int, _ place: String) throws(ONNXError) {
-        guard have == want else { throw ONNXError(.malformed, place, "\(have) numbers where its extents ask for \(want)") }
+        guard have == want else {
+            throw ONNXError(.malformed, place, "\(have) numbers where its extents ask for \(want)")
+        }
     }
 }

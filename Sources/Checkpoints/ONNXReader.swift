@@ -88,7 +88,8 @@ struct ONNXReader {
         }
         guard !outputs.isEmpty, !nodes.isEmpty else { throw ONNXError(.malformed, place, "the graph computes nothing") }
         return ONNXGraph(
-            nodes: nodes, initializers: initializers, inputs: inputs, outputs: outputs, opset: try opset(of: model, place),
+            nodes: nodes, initializers: initializers, inputs: inputs, outputs: outputs,
+            opset: try opset(of: model, place),
             producer: try text(model.producer_name, "producer name"))
     }
 
@@ -136,15 +137,19 @@ struct ONNXReader {
         var inputs: [String] = []
         for input in unsafeList(message.input, message.n_input) { inputs.append(try text(input, "input of \(name)")) }
         var outputs: [String] = []
-        for output in unsafeList(message.output, message.n_output) { outputs.append(try text(output, "output of \(name)")) }
+        for output in unsafeList(message.output, message.n_output) {
+            outputs.append(try text(output, "output of \(name)"))
+        }
         var attributes: [String: ONNXAttribute] = [:]
         for case let attribute? in unsafeList(message.attribute, message.n_attribute) {
             let key = try text(attribute.pointee.name, "attribute of \(name)")
-            attributes[key] = try self.attribute(attribute.pointee, place: "attribute \(key) of node \(name) (\(operation))")
+            attributes[key] = try self.attribute(
+                attribute.pointee, place: "attribute \(key) of node \(name) (\(operation))")
         }
         let domain = try text(message.domain, "domain of \(name)")
         return ONNXNode(
-            operation: operation, domain: domain == "ai.onnx" ? "" : domain, name: name, inputs: inputs, outputs: outputs,
+            operation: operation, domain: domain == "ai.onnx" ? "" : domain, name: name, inputs: inputs,
+            outputs: outputs,
             attributes: attributes)
     }
 
@@ -198,7 +203,8 @@ struct ONNXReader {
     }
 
     private func text(_ bytes: ProtobufCBinaryData, _ place: String) throws(ONNXError) -> String {
-        guard let text = String(validating: UnsafeBufferPointer(start: bytes.data, count: bytes.len), as: UTF8.self) else {
+        guard let text = String(validating: UnsafeBufferPointer(start: bytes.data, count: bytes.len), as: UTF8.self)
+        else {
             throw ONNXError(.malformed, place, "the text is not UTF-8")
         }
         return text

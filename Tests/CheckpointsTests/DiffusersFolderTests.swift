@@ -31,6 +31,7 @@ import Testing
     @Test(arguments: [
         ("{\"_class_name\":\"FluxPipeline\"}", CheckpointError.Kind.unsupported),
         ("{\"_class_name\":\"StableDiffusionPipeline\"}", .missing), ("{}", .malformed), ("[", .malformed),
+        (String(repeating: "[", count: 200_000), .malformed),
     ])
     func anIndexThatDoesNotFitIsRefused(index: String, kind: CheckpointError.Kind) throws {
         let folder = try SafetensorsTests.Folder()

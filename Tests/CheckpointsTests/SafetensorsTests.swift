@@ -132,6 +132,8 @@ import Testing
     @Test func aFileThatIsNoSafetensorsFileIsRefused() throws {
         #expect(failure(folder.path + "/absent.safetensors")?.kind == .unreadable)
         #expect(failure(folder.path)?.kind == .unreadable)
+        #expect(mkfifo(folder.path + "/pipe", 0o600) == 0)
+        #expect(failure(folder.path + "/pipe")?.kind == .unreadable)
         #expect(failure(try folder.write([], "empty"))?.kind == .malformed)
         #expect(failure(try folder.write([1, 2, 3], "short"))?.kind == .malformed)
         #expect(failure(try folder.write([UInt8](repeating: 0xFF, count: 64), "long header"))?.kind == .malformed)
