@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Broker
@@ -85,7 +86,8 @@ struct OutageTests {
             #expect(await broker.reaches { if case .blocked = $0 { true } else { false } })
             let error = await failure {
                 try await broker.publish(
-                    OutgoingMessage(body: [2]), exchange: "", routingKey: "work", mandatory: true, timeLimit: .seconds(5))
+                    OutgoingMessage(body: [2]), exchange: "", routingKey: "work", mandatory: true,
+                    timeLimit: .seconds(5))
             }
             guard case .timedOut("publish", .seconds(5), let reason?) = error else {
                 Issue.record("unexpected: \(String(describing: error))")
@@ -99,6 +101,22 @@ struct OutageTests {
             try await node.control("set_vm_memory_high_watermark", "0.6")
             try await blocked
             #expect(try await broker.get(queue: "work")?.body.count == 20_000_000)
+            #expect(await broker.reaches { $0 == .connected })
+            await broker.close()
+        }
+    }
+
+    @Test func `A broker that falls silent counts as lost after two heartbeats`() async throws {
+        try await PrivateNode.with { node in
+            let broker = try BrokerKind.rabbitMQ(url: node.url) { $0.heartbeat = .seconds(1) }
+            try await broker.ready(within: .seconds(30))
+            let pid = try #require(
+                pid_t(
+                    String(contentsOfFile: node.directory + "/pid", encoding: .utf8).trimmingCharacters(
+                        in: .whitespacesAndNewlines)))
+            kill(pid, SIGSTOP)
+            #expect(await broker.reaches { if case .disconnected = $0 { true } else { false } })
+            kill(pid, SIGCONT)
             #expect(await broker.reaches { $0 == .connected })
             await broker.close()
         }

@@ -13,10 +13,7 @@ struct PrivateNode: Sendable {
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("scripts/broker").path
 
-    /// Runs a body with a new node and stops the node afterwards.
-    /// - Parameters:
-    ///   - settings: Further lines of rabbitmq.conf.
-    ///   - body: What to do with it.
+    /// Runs a body with a new node, with further lines of rabbitmq.conf, and stops the node afterwards.
     static func with(settings: String = "", _ body: (PrivateNode) async throws -> Void) async throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("rectifid-\(UUID())").path
         let extra = directory + ".conf"
@@ -45,7 +42,9 @@ struct PrivateNode: Sendable {
 
     /// Runs a command and returns what it printed.
     @discardableResult
-    static func run(_ path: String, _ arguments: [String], _ environment: [String: String] = [:]) async throws -> String {
+    static func run(
+        _ path: String, _ arguments: [String], _ environment: [String: String] = [:]
+    ) async throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: path)
         process.arguments = arguments

@@ -58,7 +58,10 @@ struct RabbitMQTests {
 
     @Test func `Calls to a broker that is not there time out with the reason, or are cancelled`() async throws {
         // Port 1 of the loopback interface: refused at once.
-        let broker = try BrokerKind.rabbitMQ { $0.endpoint.port = 1; $0.callTimeLimit = .milliseconds(200) }
+        let broker = try BrokerKind.rabbitMQ {
+            $0.endpoint.port = 1
+            $0.callTimeLimit = .milliseconds(200)
+        }
         let publish = await failure {
             try await broker.publish(
                 OutgoingMessage(body: []), exchange: "", routingKey: "q", mandatory: true,
