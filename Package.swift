@@ -99,7 +99,9 @@ let package = Package(
         .testTarget(
             name: "RasterTests", dependencies: ["Raster"], resources: [.copy("Fixtures")], swiftSettings: common),
         .testTarget(name: "MessagesTests", dependencies: ["Messages"], swiftSettings: common),
-        .testTarget(name: "BrokerTests", dependencies: ["Broker"], swiftSettings: common),
+        .testTarget(
+            name: "BrokerTests", dependencies: ["Broker", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common),
         .testTarget(
             name: "GenerationTests", dependencies: ["Generation", "DemoModel", "Raster", "TestSupport"],
             swiftSettings: common),
