@@ -73,6 +73,10 @@ public struct FaceDetector: Sendable {
     /// The candidate of every anchor, in pixels of the picture, before any selection.
     func candidates(in picture: Tensor) throws(DiscriminatorError) -> [Face] {
         try checkPicture(picture.shape)
+        // A rectifier takes NaN for 0: the network would find faces in it.
+        guard picture.withElements({ (elements) in elements.indices.allSatisfy { elements[$0].isFinite } }) else {
+            throw .pictureNotFinite
+        }
         let letterbox = try computing { () throws(TensorError) in try Letterbox(picture, size: inputSize) }
         let results = try running { () throws(ONNXError) in try network([Variable(letterbox.input)]) }
         var outputs: [Tensor] = []

@@ -56,7 +56,7 @@ public final class ONNXNetwork: Sendable {
         bare.initializers = [:]
         self.graph = bare
         state = Mutex(State(weights: ONNXWeights(graph.initializers)))
-        // Any batch size may come, but 1 surely will.
+        // Where the batch is open, any size may come, but 1 surely will.
         let shapes = inputs.map { $0.extents.flatMap { ONNXNetwork.complete($0) } }
         if !shapes.contains(where: { $0 == nil }) { _ = try plan(for: shapes.compactMap { $0 }) }
     }
@@ -125,7 +125,7 @@ public final class ONNXNetwork: Sendable {
     }
 
     private static func complete(_ extents: [Int?]) -> [Int]? {
-        let complete = extents.enumerated().compactMap { axis, extent in axis == 0 ? 1 : extent }
+        let complete = extents.enumerated().compactMap { axis, extent in extent ?? (axis == 0 ? 1 : nil) }
         return complete.count == extents.count ? complete : nil
     }
 

@@ -1,4 +1,5 @@
 import Autodiff
+import Checkpoints
 import Discriminators
 import Networks
 import TestSupport

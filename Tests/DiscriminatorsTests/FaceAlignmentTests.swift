@@ -1,4 +1,5 @@
 import Discriminators
+import Tensors
 import TestSupport
 import Testing
 

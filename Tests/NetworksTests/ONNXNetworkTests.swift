@@ -16,7 +16,7 @@ import Testing
             opset: opset)
     }
 
-    private func error(_ graph: ONNXGraph, maximumElements: Int = 1 << 20) -> ONNXError? {
+    private func refusal(_ graph: ONNXGraph, maximumElements: Int = 1 << 20) -> ONNXError? {
         do {
             _ = try ONNXNetwork(graph, maximumElements: maximumElements)
             return nil
@@ -27,7 +27,7 @@ import Testing
 
     @Test func `An unsupported operator is refused by name, with its node and what there is`() throws {
         let error = try #require(
-            error(graph([ONNXNode(operation: "GridSample", name: "head.3", inputs: ["x"], outputs: ["y"])])))
+            refusal(graph([ONNXNode(operation: "GridSample", name: "head.3", inputs: ["x"], outputs: ["y"])])))
         #expect(error.kind == .unsupported)
         #expect(error.place == "node head.3 (GridSample)")
         #expect(error.description.contains("operator GridSample is not implemented; supported are Abs, Add,"))
@@ -36,7 +36,7 @@ import Testing
 
     @Test func `An operator of another domain is not taken for ONNX's own`() throws {
         let node = ONNXNode(operation: "Relu", domain: "com.microsoft", inputs: ["x"], outputs: ["y"])
-        #expect(try #require(error(graph([node]))).description.contains("com.microsoft.Relu"))
+        #expect(try #require(refusal(graph([node]))).description.contains("com.microsoft.Relu"))
     }
 
     @Test func `What no output depends on need not be supported`() throws {
@@ -44,7 +44,7 @@ import Testing
             ONNXNode(operation: "GridSample", inputs: ["x"], outputs: ["unused"]),
             ONNXNode(operation: "Relu", inputs: ["x"], outputs: ["y"]),
         ]
-        #expect(error(graph(nodes)) == nil)
+        #expect(refusal(graph(nodes)) == nil)
     }
 
     @Test(arguments: [
@@ -71,22 +71,22 @@ import Testing
         ONNXNode(operation: "Cast", inputs: ["x"], outputs: ["y"], attributes: ["to": .integer(7)]),
     ])
     func `A node that makes no sense is an error`(node: ONNXNode) {
-        #expect(error(graph([node])) != nil)
+        #expect(refusal(graph([node])) != nil)
     }
 
     @Test(arguments: [[Int.max, 2, 2], [-1, -1], [-2, 4], [0, 0, 0, 0, 5], [Int.min], [3, 3, -1]])
     func `A reshape to extents that do not fit is an error`(extents: [Int]) {
         let node = ONNXNode(operation: "Reshape", inputs: ["x", "shape"], outputs: ["y"])
         let shape = ONNXTensor(extents: [extents.count], elements: .integers(extents))
-        #expect(error(graph([node], initializers: ["shape": shape])) != nil)
+        #expect(refusal(graph([node], initializers: ["shape": shape])) != nil)
     }
 
     @Test func `A value larger than the limit is refused before it is computed`() throws {
         let extents = ONNXTensor(extents: [5], elements: .integers([1 << 20, 1 << 20, 3, 8, 8]))
         let nodes = [ONNXNode(operation: "Expand", inputs: ["x", "extents"], outputs: ["y"])]
-        #expect(error(graph(nodes, initializers: ["extents": extents]))?.kind == .tooLarge)
+        #expect(refusal(graph(nodes, initializers: ["extents": extents]))?.kind == .tooLarge)
         let filled = [ONNXNode(operation: "ConstantOfShape", inputs: ["extents"], outputs: ["y"])]
-        #expect(error(graph(filled, initializers: ["extents": extents]))?.kind == .tooLarge)
+        #expect(refusal(graph(filled, initializers: ["extents": extents]))?.kind == .tooLarge)
     }
 
     @Test func `Integer overflow in the arithmetic of shapes is an error`() {
@@ -97,13 +97,13 @@ import Testing
                 ONNXNode(operation: operation, inputs: ["big", "other"], outputs: ["s"]),
                 ONNXNode(operation: "Expand", inputs: ["x", "s"], outputs: ["y"]),
             ]
-            #expect(error(graph(nodes, initializers: ["big": big, "other": other]))?.kind == .malformed)
+            #expect(refusal(graph(nodes, initializers: ["big": big, "other": other]))?.kind == .malformed)
         }
     }
 
     @Test func `An old operator set is refused with advice`() {
         let node = ONNXNode(operation: "Relu", inputs: ["x"], outputs: ["y"])
-        #expect(error(graph([node], opset: 6))?.problem.contains("Export the model again") == true)
+        #expect(refusal(graph([node], opset: 6))?.problem.contains("Export the model again") == true)
     }
 
     @Test func `An input of another size than the file's is refused`() throws {
