@@ -56,7 +56,8 @@ let package = Package(
         .target(name: "DemoModel", resources: [.copy("Resources")], swiftSettings: safe),
 
         // Wire and broker.
-        .target(name: "Messages", dependencies: ["CMessages", "CBoundedProtobuf"], swiftSettings: common),
+        .target(
+            name: "Messages", dependencies: ["CMessages", "CBoundedProtobuf", "CProtobufC"], swiftSettings: common),
         .target(
             name: "Broker", dependencies: ["CRabbitMQ", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
@@ -83,7 +84,7 @@ let package = Package(
             name: "TestSupport", dependencies: ["Autodiff", "Checkpoints", "Tensors"], path: "Tests/TestSupport",
             swiftSettings: common),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: common),
-        .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Checkpoints", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
@@ -98,12 +99,13 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "RasterTests", dependencies: ["Raster"], resources: [.copy("Fixtures")], swiftSettings: common),
-        .testTarget(name: "MessagesTests", dependencies: ["Messages"], swiftSettings: common),
+        .testTarget(name: "MessagesTests", dependencies: ["Messages", "CBoundedProtobuf"], swiftSettings: common),
         .testTarget(
             name: "BrokerTests", dependencies: ["Broker", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
         .testTarget(
-            name: "GenerationTests", dependencies: ["Generation", "DemoModel", "Raster", "TestSupport"],
+            name: "GenerationTests",
+            dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "JobsTests", dependencies: ["Jobs", "Broker", "Messages", "DemoModel"], swiftSettings: common),
