@@ -17,13 +17,15 @@ public struct FaceRecognizer: Sendable {
         guard network.inputs.count == 1, network.outputs.count == 1, shape.count == 4, shape[3] ?? 3 == 3 else {
             throw .unsuitable(
                 network: "face recogniser",
-                problem: "it has \(network.inputs.count) inputs and \(network.outputs.count) outputs; one picture and one "
+                problem:
+                    "it has \(network.inputs.count) inputs and \(network.outputs.count) outputs; one picture and one "
                     + "embedding are needed")
         }
         let (height, width) = (shape[1] ?? 112, shape[2] ?? 112)
         guard height == width, height > 0, height <= 1024, height % 112 == 0 || height % 128 == 0 else {
             throw .unsuitable(
-                network: "face recogniser", problem: "crops of \(height) x \(width); multiples of 112 or 128 are aligned")
+                network: "face recogniser",
+                problem: "crops of \(height) x \(width); multiples of 112 or 128 are aligned")
         }
         self.network = network
         cropSize = height

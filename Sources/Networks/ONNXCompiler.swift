@@ -92,7 +92,8 @@ struct ONNXCompiler {
         guard let value = try input(node, index) else { return nil }
         guard case .integers(let integers) = value.source else {
             throw ONNXError(
-                .unsupported, node.place, "input \(node.inputs[index]) must be integers known from constants and shapes")
+                .unsupported, node.place, "input \(node.inputs[index]) must be integers known from constants and shapes"
+            )
         }
         return integers
     }

@@ -78,7 +78,9 @@ public final class ONNXNetwork: Sendable {
             throw ONNXError(.input, "network", "\(inputs.count) inputs given; it takes \(self.inputs.count)")
         }
         var shapes: [[Int]] = []
-        for (input, declared) in zip(inputs, self.inputs) { shapes.append(try ONNXNetwork.extents(of: input, declared)) }
+        for (input, declared) in zip(inputs, self.inputs) {
+            shapes.append(try ONNXNetwork.extents(of: input, declared))
+        }
         return try plan(for: shapes).run(inputs)
     }
 
@@ -111,7 +113,8 @@ public final class ONNXNetwork: Sendable {
         let extents = shape.count == 4 ? ONNXValue.channelsFirstAxes.map { shape[$0] } : shape
         if let wanted = declared.extents {
             // A batch of any size goes through a network exported for one.
-            let fits = wanted.count == extents.count
+            let fits =
+                wanted.count == extents.count
                 && zip(wanted, extents).enumerated().allSatisfy { axis, pair in
                     axis == 0 || pair.0 == nil || pair.0 == pair.1
                 }

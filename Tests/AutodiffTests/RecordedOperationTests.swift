@@ -20,7 +20,9 @@ import Testing
             let sides: [Int]
             init(from decoder: any Decoder) throws {
                 let container = try decoder.singleValueContainer()
-                sides = try (try? container.decode([Int].self)) ?? [Int](repeating: try container.decode(Int.self), count: 4)
+                sides =
+                    try (try? container.decode([Int].self))
+                    ?? [Int](repeating: try container.decode(Int.self), count: 4)
             }
         }
 
@@ -29,7 +31,9 @@ import Testing
             let extents: [Int]
             init(from decoder: any Decoder) throws {
                 let container = try decoder.singleValueContainer()
-                extents = try (try? container.decode([Int].self)) ?? [Int](repeating: try container.decode(Int.self), count: 2)
+                extents =
+                    try (try? container.decode([Int].self))
+                    ?? [Int](repeating: try container.decode(Int.self), count: 2)
             }
         }
 
