@@ -39,7 +39,8 @@ import Testing
         let trace = try Golden.tensors("\(name)/trace.safetensors")
         let comparison = try discriminator().comparison(with: try references(name))
         for (person, embedding) in comparison.embeddings.enumerated() {
-            expectClose(embedding, try trace.tensor("reference_embedding.\(person)"), within: 5e-5, "reference \(person)")
+            expectClose(
+                embedding, try trace.tensor("reference_embedding.\(person)"), within: 5e-5, "reference \(person)")
         }
         let judgement = try comparison(Variable(try trace.tensor("image.0").channelsLast()))
         for (detail, recorded, tolerance) in [
