@@ -75,7 +75,7 @@ public struct FaceDetector: Sendable {
         try checkPicture(picture.shape)
         // A rectifier takes NaN for 0: the network would find faces in it.
         guard picture.withElements({ (elements) in elements.indices.allSatisfy { elements[$0].isFinite } }) else {
-            throw .pictureNotFinite
+            throw .computation(TensorError("detect", "the picture holds infinities or NaN"))
         }
         let letterbox = try computing { () throws(TensorError) in try Letterbox(picture, size: inputSize) }
         let results = try running { () throws(ONNXError) in try network([Variable(letterbox.input)]) }

@@ -101,14 +101,8 @@ public final class ONNXNetwork: Sendable {
             var compiler = ONNXCompiler(graph: graph, weights: state.weights, maximumElements: maximumElements)
             // Held in one place, so that what the compiler releases is freed at once.
             state.weights = ONNXWeights([:])
-            let plan: ONNXPlan
-            do {
-                plan = try compiler.compile(inputs: shapes)
-            } catch {
-                state.weights = compiler.weights
-                throw error
-            }
-            state.weights = compiler.weights
+            defer { state.weights = compiler.weights }
+            let plan = try compiler.compile(inputs: shapes)
             if state.plans.count >= ONNXNetwork.planLimit { state.plans.removeFirst() }
             state.plans.append((shapes, plan))
             return plan
