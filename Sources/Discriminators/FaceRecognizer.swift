@@ -3,7 +3,7 @@ import Checkpoints
 public import Networks
 import Tensors
 
-/// ArcFace (Deng et al. 2019, arXiv 1801.07698): a feature whose direction says who a face belongs to.
+/// ArcFace (arXiv 1801.07698): a feature whose direction says who a face belongs to.
 public struct FaceRecognizer: Sendable {
     /// Side of the aligned crop that the network sees.
     public let cropSize: Int

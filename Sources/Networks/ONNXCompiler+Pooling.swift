@@ -38,8 +38,9 @@ extension ONNXCompiler {
             node)
     }
 
-    /// The window with the border that makes the output round up. A last window that would start behind the declared
-    /// border is left out, as PyTorch does it.
+    /// The window with the border that makes the output round up.
+    ///
+    /// A last window that would start behind the declared border is left out, as PyTorch does it.
     private func roundedUp(
         _ window: Window, input: (height: Int, width: Int), kernel: (height: Int, width: Int)
     ) -> Window {
