@@ -62,8 +62,9 @@ import Testing
         (request.height, request.width) = (parameters.size[0], parameters.size[1])
         (request.steps, request.iterations) = (parameters.steps, parameters.iterations)
         (request.rate, request.cfgScale) = (parameters.rate, Float(parameters.scale))
-        request.gain = try #require(parameters.gain.gain)
-        request.flow = try #require(Schedule.Kind(rawValue: parameters.flow))
+        request.gain = parameters.gain.gain
+        request.flow = Schedule.Kind(rawValue: parameters.flow)
+        #expect(request.gain != nil && request.flow != nil, "\(folder)/params.json")
         let model = try Model(
             Golden.path("parity/models/\(parameters.model)"),
             judges: .init(
