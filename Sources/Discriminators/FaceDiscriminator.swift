@@ -3,8 +3,11 @@ public import Tensors
 
 /// Compares the faces of pictures with those of one or several people, as RectifID does.
 public struct FaceDiscriminator: Discriminator {
-    /// References are searched down to this score: lower than any real face, so that a picture without one is refused.
-    public static let referenceFloor = 0.05
+    /// References are searched with the thresholds above this one, 0.5 and 0.4.
+    ///
+    /// Lower, plain grey passes for a face, and a job would follow it for minutes; a picture to be guided is searched
+    /// down to 0 all the same.
+    public static let referenceFloor = 0.35
 
     public let detector: FaceDetector
     public let recognizer: FaceRecognizer
@@ -35,7 +38,7 @@ public struct FaceDiscriminator: Discriminator {
             do {
                 faces = try detector.faces(in: picture, count: 1, floor: FaceDiscriminator.referenceFloor)
             } catch .tooFewFaces {
-                throw .noFaceInReference(index: index, threshold: 0.1)
+                throw .noFaceInReference(index: index, threshold: 0.4)
             }
             embeddings.append(try recognizer.embeddings(of: faces, in: Variable(picture)).tensor)
         }

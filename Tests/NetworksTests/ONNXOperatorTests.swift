@@ -35,8 +35,8 @@ import Testing
         let y = try network(tracked)
         let seed = try noise(y.shape, seed: 3)
         let gradient = try tape.gradients(of: y, withRespectTo: [tracked], seed: seed)[0]
-        // Along each of several directions, with a step small enough to cross hardly a kink.
-        var expected = 0.0, found = 0.0
+        // Along several directions; a step along one or two of them may cross a kink.
+        var slopes: [Double] = [], errors: [Double] = []
         for number in 0..<6 {
             let direction = try noise(x.shape, seed: UInt64(10 + number))
             let step: Float = 2e-3
@@ -47,10 +47,11 @@ import Testing
             }
             let slope = (try along(step) - along(-step)) / Double(2 * step)
             let predicted = zip(gradient.elements, direction.elements).reduce(0) { $0 + Double($1.0) * Double($1.1) }
-            expected += slope * slope
-            found += (slope - predicted) * (slope - predicted)
+            slopes.append(abs(slope))
+            errors.append(abs(slope - predicted))
         }
-        #expect(found.squareRoot() <= 0.03 * expected.squareRoot() + 2e-3, "\(name): \(found) of \(expected)")
+        let allowed = 0.02 * (slopes.reduce(0, +) / 6) + 2e-3
+        #expect(errors.count { $0 <= allowed } >= 4, "\(name): errors \(errors) of slopes \(slopes)")
     }
 
     private func input(_ golden: Safetensors, _ name: String) throws -> Tensor {
