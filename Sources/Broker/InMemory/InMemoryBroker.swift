@@ -93,7 +93,7 @@ public final class InMemoryBroker: Broker {
         let connection = connection
         return try update { (routing) throws(BrokerError) in
             let count = try routing.queue(queue, for: connection).ready.count
-            routing.queues[queue]?.ready = []
+            routing.queues[queue]?.ready.removeAll()
             return count
         }
     }

@@ -17,7 +17,7 @@ struct InMemoryQueue {
     let arguments: [String: HeaderValue]
     /// The connection that an exclusive queue belongs to.
     let owner: UInt64?
-    var ready: [InMemoryEntry] = []
+    var ready = Fifo<InMemoryEntry>()
     /// Consumers in turn: the first is served next.
     var consumers: [UInt64] = []
     var hadConsumers = false
@@ -25,7 +25,7 @@ struct InMemoryQueue {
     var isFull: Bool {
         if let limit = declaration.maximumLength, ready.count >= limit { return true }
         guard let limit = declaration.maximumBytes else { return false }
-        return ready.reduce(0) { $0 + $1.message.body.count } >= limit
+        return ready.all.reduce(0) { $0 + $1.message.body.count } >= limit
     }
 
     /// Puts a message back that was delivered and not settled.
@@ -38,7 +38,9 @@ struct InMemoryQueue {
         if declaration.kind == .quorum, declaration.deliveryLimit == nil {
             ready.append(entry)
         } else {
-            ready.insert(entry, at: ready.firstIndex { $0.sequence > entry.sequence } ?? ready.count)
+            var entries = ready.all
+            entries.insert(entry, at: entries.firstIndex { $0.sequence > entry.sequence } ?? entries.count)
+            ready = Fifo(entries)
         }
     }
 }

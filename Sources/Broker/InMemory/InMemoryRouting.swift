@@ -139,12 +139,12 @@ struct InMemoryRouting {
     private mutating func enqueue(
         _ message: OutgoingMessage, exchange: String, routingKey: String, in name: String
     ) -> Bool {
-        guard let queue = queues[name] else { return true }
-        if queue.isFull {
-            if queue.declaration.overflow == .rejectPublish { return false }
-            if !queue.ready.isEmpty, let head = queues[name]?.ready.removeFirst() { bury(head, from: name, "maxlen") }
+        guard let declaration = queues[name]?.declaration else { return true }
+        if queues[name]?.isFull == true {
+            if declaration.overflow == .rejectPublish { return false }
+            if let head = queues[name]?.ready.removeFirst() { bury(head, from: name, "maxlen") }
         }
-        let limits = [queue.declaration.messageTTL, message.properties.expiration].compactMap { $0 }
+        let limits = [declaration.messageTTL, message.properties.expiration].compactMap { $0 }
         queues[name]?.ready.append(
             InMemoryEntry(
                 message: message, exchange: exchange, routingKey: routingKey, sequence: nextSequence,
@@ -173,16 +173,16 @@ struct InMemoryRouting {
     /// Gives waiting messages to consumers that may have more.
     mutating func dispatch(_ name: String) {
         expire(name)
-        while let queue = queues[name], let entry = queue.ready.first,
-            let turn = queue.consumers.firstIndex(where: { isWilling($0) }),
-            let consumer = consumers[queue.consumers[turn]]
+        // No copy of the queue is held here: changing it would copy all that waits.
+        while let turn = queues[name]?.consumers.firstIndex(where: { isWilling($0) }),
+            let id = queues[name]?.consumers[turn], let consumer = consumers[id],
+            let entry = queues[name]?.ready.removeFirst(), let declaration = queues[name]?.declaration
         {
-            queues[name]?.ready.removeFirst()
-            queues[name]?.consumers.append(queue.consumers[turn])
             queues[name]?.consumers.remove(at: turn)
-            consumers[consumer.id]?.unsettled += 1
+            queues[name]?.consumers.append(id)
+            consumers[id]?.unsettled += 1
             let delivery = handOut(
-                entry, from: queue, connection: consumer.connection, consumer: consumer.id, epoch: consumer.epoch)
+                entry, from: declaration, connection: consumer.connection, consumer: id, epoch: consumer.epoch)
             _ = consumer.buffer.push(delivery)
         }
     }
@@ -193,26 +193,25 @@ struct InMemoryRouting {
 
     /// Takes one message out of turn.
     mutating func get(_ name: String, by connection: UInt64, epoch: UInt64) throws(BrokerError) -> Delivery? {
-        let queue = try queue(name, for: connection)
-        guard let entry = queue.ready.first else { return nil }
-        queues[name]?.ready.removeFirst()
-        return handOut(entry, from: queue, connection: connection, consumer: nil, epoch: epoch)
+        let declaration = try queue(name, for: connection).declaration
+        guard let entry = queues[name]?.ready.removeFirst() else { return nil }
+        return handOut(entry, from: declaration, connection: connection, consumer: nil, epoch: epoch)
     }
 
     private mutating func handOut(
-        _ entry: InMemoryEntry, from queue: InMemoryQueue, connection: UInt64, consumer: UInt64?, epoch: UInt64
+        _ entry: InMemoryEntry, from queue: Queue, connection: UInt64, consumer: UInt64?, epoch: UInt64
     ) -> Delivery {
         let receipt = Receipt(channelEpoch: epoch, deliveryTag: nextSequence)
         nextSequence += 1
         unsettled[receipt] = InMemoryUnsettled(
-            entry: entry, queue: queue.declaration.name, connection: connection, consumer: consumer)
+            entry: entry, queue: queue.name, connection: connection, consumer: consumer)
         var properties = entry.message.properties
-        if queue.declaration.kind == .quorum {
+        if queue.kind == .quorum {
             properties.headers["x-delivery-count"] = .int64(Int64(entry.deliveryCount))
         }
         return Delivery(
             properties: properties, body: entry.message.body, omittedBodySize: nil, exchange: entry.exchange,
-            routingKey: entry.routingKey, queue: queue.declaration.name, isRedelivered: entry.isRedelivered,
+            routingKey: entry.routingKey, queue: queue.name, isRedelivered: entry.isRedelivered,
             receipt: receipt)
     }
 

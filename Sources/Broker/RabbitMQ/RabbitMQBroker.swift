@@ -53,11 +53,15 @@ public final class RabbitMQBroker: Broker {
     ///   pass by themselves; ``BrokerError/disconnected(_:)`` with the last reason after the limit.
     public func ready(within limit: Duration) async throws(BrokerError) {
         let call = Call<Void>()
+        let last = LastError()
         let watch = Task { [states] in
             for await state in states {
                 switch state {
                 case .connected, .blocked: call.answer(.success(()))
                 case .disconnected(let error) where !error.isTransient: call.fail(error)
+                case .disconnected(let error):
+                    last.note(error)
+                    continue
                 case .closed: call.fail(.closed)
                 default: continue
                 }
@@ -66,11 +70,9 @@ public final class RabbitMQBroker: Broker {
         }
         let alarm = Task { [self] in
             guard (try? await Task.sleep(for: limit)) != nil else { return }
-            if case .disconnected(let error) = state {
-                call.fail(error)
-            } else {
-                call.fail(.timedOut(operation: "connect", after: limit, reason: "\(configuration.endpoint)"))
-            }
+            // By now the next attempt may be under way: the last failure says more than "connecting".
+            call.fail(
+                last.error ?? .timedOut(operation: "connect", after: limit, reason: "\(configuration.endpoint)"))
         }
         defer {
             watch.cancel()
@@ -198,4 +200,13 @@ public final class RabbitMQBroker: Broker {
             try? await second.value { consuming?.post(.close(second)) ?? false }
         }.value
     }
+}
+
+/// The latest failure that a waiting caller should hear of.
+private final class LastError: Sendable {
+    private let latest = Mutex<BrokerError?>(nil)
+
+    var error: BrokerError? { latest.withLock { $0 } }
+
+    func note(_ error: BrokerError) { latest.withLock { $0 = error } }
 }
