@@ -1,0 +1,122 @@
+import CRabbitMQ
+import Glibc
+
+/// Makes a connection: TCP, TLS, login. Blocks, so it runs on a thread of its own.
+struct Connector: Sendable {
+    var configuration: RabbitMQConfiguration
+    /// What the connection is for, shown after the connection's name.
+    var purpose: String
+
+    /// - Throws: ``BrokerError/disconnected(_:)``, ``BrokerError/authenticationFailed(_:)``, ``BrokerError/invalid(_:)``.
+    func connect() throws(BrokerError) -> WireConnection {
+        guard let state = amqp_new_connection() else { throw .disconnected("out of memory") }
+        do throws(BrokerError) {
+            let socket = try configuration.endpoint.isEncrypted ? encryptedSocket(state) : plainSocket(state)
+            try open(socket)
+            try logIn(state)
+        } catch {
+            amqp_destroy_connection(state)
+            throw error
+        }
+        return WireConnection(adopting: state)
+    }
+
+    private func plainSocket(_ state: amqp_connection_state_t) throws(BrokerError) -> OpaquePointer {
+        guard let socket = amqp_tcp_socket_new(state) else { throw .disconnected("out of memory") }
+        return socket
+    }
+
+    private func encryptedSocket(_ state: amqp_connection_state_t) throws(BrokerError) -> OpaquePointer {
+        guard let socket = amqp_ssl_socket_new(state) else { throw .disconnected("TLS is not available") }
+        let tls = configuration.tls
+        amqp_ssl_socket_set_verify_peer(socket, tls.verifiesPeer ? 1 : 0)
+        amqp_ssl_socket_set_verify_hostname(socket, tls.verifiesHost ? 1 : 0)
+        // The library forbids only SSL 2 and 3 by itself.
+        guard amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST) == AMQP_STATUS_OK.rawValue else {
+            throw .disconnected("the TLS library cannot be limited to TLS 1.2 and newer")
+        }
+        if tls.verifiesPeer {
+            guard amqp_ssl_socket_set_cacert(socket, tls.authorities) == AMQP_STATUS_OK.rawValue else {
+                throw .invalid("cannot read the TLS authorities '\(tls.authorities)'")
+            }
+        }
+        if let certificate = tls.certificate {
+            guard let key = tls.key else { throw .invalid("the TLS client certificate needs its key") }
+            guard amqp_ssl_socket_set_key(socket, certificate, key) == AMQP_STATUS_OK.rawValue else {
+                throw .invalid("cannot use the TLS client certificate '\(certificate)' with the key '\(key)'")
+            }
+        }
+        return socket
+    }
+
+    private func open(_ socket: OpaquePointer) throws(BrokerError) {
+        let endpoint = configuration.endpoint
+        var limit = timeval(configuration.connectTimeLimit)
+        let status = amqp_socket_open_noblock(socket, endpoint.host, Int32(endpoint.port), &limit)
+        guard status == AMQP_STATUS_OK.rawValue else {
+            throw .disconnected("\(endpoint): \(Self.text(status))")
+        }
+    }
+
+    private func logIn(_ state: amqp_connection_state_t) throws(BrokerError) {
+        var limit = timeval(configuration.connectTimeLimit)
+        amqp_set_handshake_timeout(state, &limit)
+        let endpoint = configuration.endpoint
+        let heartbeat = Int32(clamping: configuration.heartbeat.components.seconds)
+        let arena = FieldArena()
+        var properties = arena.table(clientProperties)
+        let reply = withExtendedLifetime(arena) {
+            if endpoint.isEncrypted, configuration.tls.login == .certificate {
+                rectifid_login_external(state, endpoint.virtualHost, Self.frameMaximum, heartbeat, &properties, "")
+            } else {
+                rectifid_login_plain(
+                    state, endpoint.virtualHost, Self.frameMaximum, heartbeat, &properties, endpoint.username,
+                    endpoint.password)
+            }
+        }
+        try check(reply)
+    }
+
+    /// Asked for at login; RabbitMQ's own default.
+    static let frameMaximum: Int32 = 131_072
+
+    /// librabbitmq adds its product and two capabilities of its own. Without these the broker neither tells of
+    /// cancelled consumers nor of being blocked.
+    private var clientProperties: [String: HeaderValue] {
+        [
+            "connection_name": .string("\(configuration.connectionName) (\(purpose))"),
+            "capabilities": [
+                "publisher_confirms": true, "basic.nack": true, "consumer_cancel_notify": true,
+                "connection.blocked": true, "authentication_failure_close": true,
+            ],
+        ]
+    }
+
+    private func check(_ reply: amqp_rpc_reply_t) throws(BrokerError) {
+        switch reply.reply_type {
+        case AMQP_RESPONSE_NORMAL: return
+        case AMQP_RESPONSE_SERVER_EXCEPTION:
+            guard case .connectionClosed(let code, let text) = ServerMethod(reply.reply) else {
+                throw .disconnected("unexpected answer to the login")
+            }
+            // 403: bad credentials; 530: no such virtual host or no access to it.
+            throw code == 403 || code == 530 ? .authenticationFailed(text) : .disconnected(text)
+        default:
+            let status = reply.library_error
+
+            throw status == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD.rawValue
+                ? .authenticationFailed(Self.text(status)) : .disconnected("login: \(Self.text(status))")
+        }
+    }
+
+    private static func text(_ status: Int32) -> String {
+        amqp_error_string2(status).map { String(cString: $0) } ?? "librabbitmq status \(status)"
+    }
+}
+
+extension timeval {
+    init(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        self.init(tv_sec: Int(clamping: max(seconds, 0)), tv_usec: Int(max(attoseconds, 0) / 1_000_000_000_000))
+    }
+}
