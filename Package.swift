@@ -64,7 +64,7 @@ let package = Package(
         .target(
             name: "Jobs",
             dependencies: [
-                "Generation", "Messages", "Broker",
+                "Generation", "Flow", "Raster", "Messages", "Broker",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),
@@ -99,7 +99,12 @@ let package = Package(
         .testTarget(
             name: "GenerationTests", dependencies: ["Generation", "DemoModel", "Raster", "TestSupport"],
             swiftSettings: common),
-        .testTarget(name: "JobsTests", dependencies: ["Jobs", "Broker", "Messages", "DemoModel"], swiftSettings: common),
+        .testTarget(
+            name: "JobsTests",
+            dependencies: [
+                "Jobs", "Broker", "Messages", "Raster", "DemoModel", .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]
 )
