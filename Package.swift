@@ -95,7 +95,9 @@ let package = Package(
             swiftSettings: common),
         .testTarget(name: "RasterTests", dependencies: ["Raster"], swiftSettings: common),
         .testTarget(name: "MessagesTests", dependencies: ["Messages"], swiftSettings: common),
-        .testTarget(name: "BrokerTests", dependencies: ["Broker"], swiftSettings: common),
+        .testTarget(
+            name: "BrokerTests", dependencies: ["Broker", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common),
         .testTarget(
             name: "GenerationTests", dependencies: ["Generation", "DemoModel", "Raster", "TestSupport"],
             swiftSettings: common),

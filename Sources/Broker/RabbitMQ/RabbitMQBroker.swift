@@ -181,6 +181,12 @@ public final class RabbitMQBroker: Broker {
         try await call.value { consuming?.post(.command(.settle(receipt, settlement, call))) ?? false }
     }
 
+    /// Drops both sockets without a goodbye, as a failing network does.
+    func loseConnection() {
+        consuming?.post(.failed(.disconnected("connection dropped")))
+        publishing?.post(.failed(.disconnected("connection dropped")))
+    }
+
     public func close() async {
         await Task { [publishing, consuming] in
             let first = Call<Void>()

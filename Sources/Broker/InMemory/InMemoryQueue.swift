@@ -1,0 +1,96 @@
+/// A message in a queue.
+struct InMemoryEntry {
+    var message: OutgoingMessage
+    var exchange: String
+    var routingKey: String
+    /// Grows with every message of the node: the original position.
+    var sequence: UInt64
+    var deliveryCount = 0
+    var isRedelivered = false
+    /// On the node's time line.
+    var expiresAt: Duration?
+}
+
+/// A queue and what waits in it.
+struct InMemoryQueue {
+    let declaration: Queue
+    let arguments: [String: HeaderValue]
+    /// The connection that an exclusive queue belongs to.
+    let owner: UInt64?
+    var ready: [InMemoryEntry] = []
+    /// Consumers in turn: the first is served next.
+    var consumers: [UInt64] = []
+    var hadConsumers = false
+
+    var isFull: Bool {
+        if let limit = declaration.maximumLength, ready.count >= limit { return true }
+        guard let limit = declaration.maximumBytes else { return false }
+        return ready.reduce(0) { $0 + $1.message.body.count } >= limit
+    }
+
+    /// Puts a message back that was delivered and not settled.
+    ///
+    /// Quorum queues put it at the back, unless a delivery limit protects the others from a message that always fails
+    /// (RabbitMQ, "Quorum Queues", repeated requeues); classic queues at its original position.
+    mutating func putBack(_ entry: InMemoryEntry) {
+        var entry = entry
+        entry.isRedelivered = true
+        if declaration.kind == .quorum, declaration.deliveryLimit == nil {
+            ready.append(entry)
+        } else {
+            ready.insert(entry, at: ready.firstIndex { $0.sequence > entry.sequence } ?? ready.count)
+        }
+    }
+}
+
+/// A subscription.
+struct InMemoryConsumer {
+    let id: UInt64
+    let connection: UInt64
+    let queue: String
+    let prefetch: Int
+    let buffer: DeliveryBuffer
+    /// Changes when the connection is lost, which makes older receipts stale.
+    var epoch = Receipt.nextEpoch()
+    var unsettled = 0
+}
+
+/// A message that was delivered and is not settled.
+struct InMemoryUnsettled {
+    let entry: InMemoryEntry
+    let queue: String
+    let connection: UInt64
+    let consumer: UInt64?
+}
+
+extension InMemoryEntry {
+    /// The message as it looks with one more death (RabbitMQ, "Dead Letter Exchanges", effects).
+    func dead(in queue: String, reason: String, seconds: Int64) -> OutgoingMessage {
+        var message = message
+        var deaths = message.properties.headers["x-death"]?.arrayValue ?? []
+        var death: [String: HeaderValue] = [
+            "count": 1, "reason": .string(reason), "queue": .string(queue), "time": .timestamp(seconds),
+            "exchange": .string(exchange), "routing-keys": [.string(routingKey)],
+        ]
+        if let milliseconds = try? message.properties.expirationText() {
+            death["original-expiration"] = .string(milliseconds)
+            message.properties.expiration = nil
+        }
+        let earlier = deaths.firstIndex {
+            $0.tableValue?["queue"] == .string(queue) && $0.tableValue?["reason"] == .string(reason)
+        }
+        if let earlier, var table = deaths.remove(at: earlier).tableValue {
+            table["count"] = .int64((table["count"]?.int64Value ?? 0) &+ 1)
+            death = table
+        }
+        deaths.insert(.table(death), at: 0)
+        message.properties.headers["x-death"] = .array(deaths)
+        if message.properties.headers["x-first-death-queue"] == nil {
+            message.properties.headers["x-first-death-queue"] = .string(queue)
+            message.properties.headers["x-first-death-reason"] = .string(reason)
+            message.properties.headers["x-first-death-exchange"] = .string(exchange)
+        }
+        message.properties.headers["x-delivery-count"] = nil
+        return message
+    }
+}

@@ -1,0 +1,294 @@
+/// The node's exchanges, queues and unsettled messages.
+struct InMemoryRouting {
+    var now = Duration.zero
+    var exchanges: [String: Exchange] = [:]
+    var bindings: [Binding] = []
+    var queues: [String: InMemoryQueue] = [:]
+    var consumers: [UInt64: InMemoryConsumer] = [:]
+    var unsettled: [Receipt: InMemoryUnsettled] = [:]
+    /// What each connection declares again.
+    var remembered: [UInt64: [ClientMethod]] = [:]
+    private var nextSequence: UInt64 = 1
+    private var scheduledExpiry: Duration?
+
+    // MARK: Declaring
+
+    mutating func declare(_ step: ClientMethod, by connection: UInt64) throws(BrokerError) {
+        switch step {
+        case .declareExchange(let exchange):
+            if let existing = exchanges[exchange.name], existing != exchange {
+                throw .preconditionFailed("PRECONDITION_FAILED - inequivalent arg for exchange '\(exchange.name)'")
+            }
+            exchanges[exchange.name] = exchange
+        case .declareQueue(let queue, let arguments): try declare(queue, arguments, by: connection)
+        case .bind(let binding):
+            guard exchanges[binding.exchange] != nil else { throw Self.missing("exchange", binding.exchange) }
+            _ = try queue(binding.queue, for: connection)
+            if !bindings.contains(binding) { bindings.append(binding) }
+        default: break
+        }
+        if remembered[connection]?.contains(step) != true { remembered[connection, default: []].append(step) }
+    }
+
+    private mutating func declare(
+        _ queue: Queue, _ arguments: [String: HeaderValue], by connection: UInt64
+    ) throws(BrokerError) {
+        if queue.kind == .quorum, queue.isExclusive || queue.isAutoDelete || !queue.isDurable {
+            throw .preconditionFailed(
+                "PRECONDITION_FAILED - invalid property for quorum queue '\(queue.name)': it must be durable and shared")
+        }
+        if let limit = queue.deliveryLimit, limit < 0 {
+            throw .preconditionFailed("PRECONDITION_FAILED - invalid delivery limit for queue '\(queue.name)'")
+        }
+        if let existing = queues[queue.name] {
+            _ = try self.queue(queue.name, for: connection)
+            let isSame =
+                existing.arguments == arguments && existing.declaration.isDurable == queue.isDurable
+                && existing.declaration.isAutoDelete == queue.isAutoDelete
+                && existing.declaration.isExclusive == queue.isExclusive
+            guard isSame else {
+                throw .preconditionFailed("PRECONDITION_FAILED - inequivalent arg for queue '\(queue.name)'")
+            }
+            return
+        }
+        queues[queue.name] = InMemoryQueue(
+            declaration: queue, arguments: arguments, owner: queue.isExclusive ? connection : nil)
+    }
+
+    /// A queue that the connection may use.
+    func queue(_ name: String, for connection: UInt64) throws(BrokerError) -> InMemoryQueue {
+        guard let queue = queues[name] else { throw Self.missing("queue", name) }
+        guard queue.owner == nil || queue.owner == connection else {
+            throw .resourceLocked("RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '\(name)'")
+        }
+        return queue
+    }
+
+    static func missing(_ kind: String, _ name: String) -> BrokerError {
+        .notFound("NOT_FOUND - no \(kind) '\(name)' in vhost '/'")
+    }
+
+    /// Deletes a queue; consumers whose connection declares it again stay, the others end.
+    mutating func delete(queue name: String) {
+        guard let queue = queues.removeValue(forKey: name) else { return }
+        bindings.removeAll { $0.queue == name }
+        unsettled = unsettled.filter { $0.value.queue != name }
+        for id in queue.consumers {
+            guard let consumer = consumers[id] else { continue }
+            let steps = (remembered[consumer.connection] ?? []).filter { $0.concerns(queue: name) }
+            for step in steps { try? declare(step, by: consumer.connection) }
+            if queues[name] == nil {
+                consumers[id] = nil
+                consumer.buffer.finish(.consumerCancelled(queue: name))
+            } else {
+                attach(id, to: name)
+            }
+        }
+    }
+
+    mutating func attach(_ consumer: UInt64, to queue: String) {
+        queues[queue]?.consumers.append(consumer)
+        queues[queue]?.hadConsumers = true
+        consumers[consumer]?.unsettled = 0
+        consumers[consumer]?.epoch = Receipt.nextEpoch()
+        dispatch(queue)
+    }
+
+    mutating func detach(_ id: UInt64) {
+        guard let consumer = consumers.removeValue(forKey: id) else { return }
+        queues[consumer.queue]?.consumers.removeAll { $0 == id }
+        if let queue = queues[consumer.queue], queue.declaration.isAutoDelete, queue.consumers.isEmpty {
+            delete(queue: consumer.queue)
+        }
+    }
+
+    // MARK: Routing
+
+    mutating func publish(
+        _ message: OutgoingMessage, exchange: String, routingKey: String, mandatory: Bool
+    ) throws(BrokerError) {
+        guard exchange.isEmpty || exchanges[exchange] != nil else { throw Self.missing("exchange", exchange) }
+        let targets = targets(exchange: exchange, routingKey: routingKey)
+        if targets.isEmpty {
+            if mandatory { throw .unroutable(exchange: exchange, routingKey: routingKey) }
+            return
+        }
+        var isRefused = false
+        for name in targets {
+            isRefused = !enqueue(message, exchange: exchange, routingKey: routingKey, in: name) || isRefused
+        }
+        if isRefused { throw .refused(exchange: exchange, routingKey: routingKey) }
+    }
+
+    private func targets(exchange name: String, routingKey: String) -> [String] {
+        if name.isEmpty { return queues[routingKey] == nil ? [] : [routingKey] }
+        guard let exchange = exchanges[name] else { return [] }
+        let matching = bindings.filter { binding in
+            guard binding.exchange == name else { return false }
+            return switch exchange.kind {
+            case .direct: binding.routingKey == routingKey
+            case .fanout: true
+            case .topic: TopicPattern(binding.routingKey).matches(routingKey)
+            }
+        }
+        return Set(matching.map(\.queue)).sorted()
+    }
+
+    /// False where a full queue refuses the message.
+    private mutating func enqueue(
+        _ message: OutgoingMessage, exchange: String, routingKey: String, in name: String
+    ) -> Bool {
+        guard let queue = queues[name] else { return true }
+        if queue.isFull {
+            if queue.declaration.overflow == .rejectPublish { return false }
+            if !queue.ready.isEmpty, let head = queues[name]?.ready.removeFirst() { bury(head, from: name, "maxlen") }
+        }
+        let limits = [queue.declaration.messageTTL, message.properties.expiration].compactMap { $0 }
+        queues[name]?.ready.append(
+            InMemoryEntry(
+                message: message, exchange: exchange, routingKey: routingKey, sequence: nextSequence,
+                expiresAt: limits.min().map { now + $0 }))
+        nextSequence += 1
+        dispatch(name)
+        return true
+    }
+
+    /// Sends a message to the queue's dead-letter exchange; without one it is gone.
+    private mutating func bury(_ entry: InMemoryEntry, from name: String, _ reason: String) {
+        guard let declaration = queues[name]?.declaration, let exchange = declaration.deadLetterExchange else { return }
+        let message = entry.dead(in: name, reason: reason, seconds: now.components.seconds)
+        let key = declaration.deadLetterRoutingKey ?? entry.routingKey
+        let deaths = message.properties.headers["x-death"]?.arrayValue ?? []
+        let isRejected = deaths.contains { $0.tableValue?["reason"] == "rejected" }
+        for target in targets(exchange: exchange, routingKey: key) {
+            // A cycle that nobody's decision is part of would go on for ever: the message is dropped.
+            let isCycle = !isRejected && deaths.contains { $0.tableValue?["queue"] == .string(target) }
+            if !isCycle { _ = enqueue(message, exchange: exchange, routingKey: key, in: target) }
+        }
+    }
+
+    // MARK: Delivering
+
+    /// Gives waiting messages to consumers that may have more.
+    mutating func dispatch(_ name: String) {
+        expire(name)
+        while let queue = queues[name], let entry = queue.ready.first,
+            let turn = queue.consumers.firstIndex(where: { isWilling($0) }), let consumer = consumers[queue.consumers[turn]]
+        {
+            queues[name]?.ready.removeFirst()
+            queues[name]?.consumers.append(queue.consumers[turn])
+            queues[name]?.consumers.remove(at: turn)
+            consumers[consumer.id]?.unsettled += 1
+            let delivery = handOut(
+                entry, from: queue, connection: consumer.connection, consumer: consumer.id, epoch: consumer.epoch)
+            _ = consumer.buffer.push(delivery)
+        }
+    }
+
+    private func isWilling(_ id: UInt64) -> Bool {
+        consumers[id].map { $0.unsettled < $0.prefetch } ?? false
+    }
+
+    /// Takes one message out of turn.
+    mutating func get(_ name: String, by connection: UInt64, epoch: UInt64) throws(BrokerError) -> Delivery? {
+        let queue = try queue(name, for: connection)
+        guard let entry = queue.ready.first else { return nil }
+        queues[name]?.ready.removeFirst()
+        return handOut(entry, from: queue, connection: connection, consumer: nil, epoch: epoch)
+    }
+
+    private mutating func handOut(
+        _ entry: InMemoryEntry, from queue: InMemoryQueue, connection: UInt64, consumer: UInt64?, epoch: UInt64
+    ) -> Delivery {
+        let receipt = Receipt(channelEpoch: epoch, deliveryTag: nextSequence)
+        nextSequence += 1
+        unsettled[receipt] = InMemoryUnsettled(
+            entry: entry, queue: queue.declaration.name, connection: connection, consumer: consumer)
+        var properties = entry.message.properties
+        if queue.declaration.kind == .quorum {
+            properties.headers["x-delivery-count"] = .int64(Int64(entry.deliveryCount))
+        }
+        return Delivery(
+            properties: properties, body: entry.message.body, omittedBodySize: nil, exchange: entry.exchange,
+            routingKey: entry.routingKey, queue: queue.declaration.name, isRedelivered: entry.isRedelivered,
+            receipt: receipt)
+    }
+
+    // MARK: Settling
+
+    mutating func settle(_ receipt: Receipt, _ settlement: ConsumeRole.Settlement) throws(BrokerError) {
+        guard let delivered = unsettled.removeValue(forKey: receipt) else { throw .staleDelivery }
+        if let consumer = delivered.consumer { consumers[consumer]?.unsettled -= 1 }
+        switch settlement {
+        case .acknowledge: break
+        case .reject(requeue: false): bury(delivered.entry, from: delivered.queue, "rejected")
+        case .reject(requeue: true), .release: takeBack(delivered)
+        }
+        dispatch(delivered.queue)
+    }
+
+    /// Puts a message back, or buries it when it has come back too often.
+    private mutating func takeBack(_ delivered: InMemoryUnsettled) {
+        var entry = delivered.entry
+        guard let queue = queues[delivered.queue]?.declaration else { return }
+        if queue.kind == .quorum {
+            entry.deliveryCount += 1
+            if let limit = queue.deliveryLimit, entry.deliveryCount > limit {
+                return bury(entry, from: queue.name, "delivery_limit")
+            }
+        }
+        queues[queue.name]?.putBack(entry)
+    }
+
+    /// Takes back everything that a connection has not settled and ends its exclusive queues.
+    mutating func dropConnection(_ connection: UInt64) {
+        let lost = unsettled.filter { $0.value.connection == connection }
+        for receipt in lost.keys { unsettled[receipt] = nil }
+        for consumer in consumers.values where consumer.connection == connection {
+            queues[consumer.queue]?.consumers.removeAll { $0 == consumer.id }
+        }
+        for delivered in lost.values.sorted(by: { $0.entry.sequence < $1.entry.sequence }) { takeBack(delivered) }
+        for (name, queue) in queues where queue.owner == connection {
+            queues[name] = nil
+            bindings.removeAll { $0.queue == name }
+        }
+        for name in queues.keys.sorted() { dispatch(name) }
+    }
+
+    // MARK: Expiry
+
+    /// Buries what has waited too long; as in RabbitMQ only the head of a queue is looked at.
+    mutating func expire() {
+        for name in queues.keys.sorted() { expire(name) }
+    }
+
+    private mutating func expire(_ name: String) {
+        while let head = queues[name]?.ready.first, let expiresAt = head.expiresAt, expiresAt <= now {
+            queues[name]?.ready.removeFirst()
+            bury(head, from: name, "expired")
+        }
+    }
+
+    /// The next expiry, where no timer is set for it yet.
+    mutating func expiryToSchedule() -> Duration? {
+        let next = queues.values.compactMap { $0.ready.first?.expiresAt }.min()
+        guard let next, scheduledExpiry.map({ next < $0 }) ?? true else { return nil }
+        scheduledExpiry = next
+        return next
+    }
+
+    mutating func timerFired(_ expiry: Duration) {
+        if scheduledExpiry == expiry { scheduledExpiry = nil }
+    }
+}
+
+extension ClientMethod {
+    /// Whether a declaration is needed for a queue.
+    func concerns(queue name: String) -> Bool {
+        switch self {
+        case .declareQueue(let declared, _): declared.name == name
+        case .bind(let binding): binding.queue == name
+        default: false
+        }
+    }
+}
