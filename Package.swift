@@ -82,18 +82,21 @@ let package = Package(
             name: "TestSupport", dependencies: ["Autodiff", "Checkpoints", "Tensors"], path: "Tests/TestSupport",
             swiftSettings: common),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: common),
-        .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "AutodiffTests", dependencies: ["Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "NetworksTests",
             dependencies: ["Networks", "Layers", "Checkpoints", "Autodiff", "Tensors", "TestSupport"],
             swiftSettings: common),
-        .testTarget(name: "FlowTests", dependencies: ["Flow", "Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "FlowTests", dependencies: ["Flow", "Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "DiscriminatorsTests", dependencies: ["Discriminators", "Autodiff", "Tensors", "TestSupport"],
             swiftSettings: common),
-        .testTarget(name: "RasterTests", dependencies: ["Raster"], swiftSettings: common),
+        .testTarget(
+            name: "RasterTests", dependencies: ["Raster"], resources: [.copy("Fixtures")], swiftSettings: common),
         .testTarget(name: "MessagesTests", dependencies: ["Messages"], swiftSettings: common),
         .testTarget(
             name: "BrokerTests", dependencies: ["Broker", .product(name: "Logging", package: "swift-log")],

@@ -62,9 +62,9 @@ final class CArena {
 }
 
 extension UInt32 {
-    /// For counts and sizes of values that were not validated: out of range becomes the nearest that fits, which the
-    /// reader then refuses.
+    /// For counts and sizes of values that were not validated: what does not fit becomes the largest number, which the
+    /// reader refuses. Zero would be worse, as it means that the field is not set.
     init(wire value: Int?) {
-        self.init(clamping: value ?? 0)
+        self = UInt32(exactly: value ?? 0) ?? .max
     }
 }
