@@ -4,8 +4,14 @@ import Testing
 
 @Suite struct AMQPEndpointTests {
     @Test(arguments: [
-        ("amqp://user:pass@host:10000/vhost", AMQPEndpoint(host: "host", port: 10000, virtualHost: "vhost", username: "user", password: "pass")),
-        ("amqp://user%61:%61pass@ho%61st:10000/v%2fhost", AMQPEndpoint(host: "hoast", port: 10000, virtualHost: "v/host", username: "usera", password: "apass")),
+        (
+            "amqp://user:pass@host:10000/vhost",
+            AMQPEndpoint(host: "host", port: 10000, virtualHost: "vhost", username: "user", password: "pass")
+        ),
+        (
+            "amqp://user%61:%61pass@ho%61st:10000/v%2fhost",
+            AMQPEndpoint(host: "hoast", port: 10000, virtualHost: "v/host", username: "usera", password: "apass")
+        ),
         ("amqp://", AMQPEndpoint()),
         ("amqp://host", AMQPEndpoint(host: "host")),
         ("amqp://host/", AMQPEndpoint(host: "host")),

@@ -191,9 +191,10 @@ struct ConsumingTests {
             #expect(try await other.value == nil)
             #expect(pair.first.state == .closed)
             #expect(await failure { _ = try await pair.first.get(queue: queue) } == BrokerError.closed)
-            #expect(await failure {
-                try await pair.first.publish(OutgoingMessage(body: []), exchange: "", routingKey: queue)
-            } == BrokerError.closed)
+            #expect(
+                await failure {
+                    try await pair.first.publish(OutgoingMessage(body: []), exchange: "", routingKey: queue)
+                } == BrokerError.closed)
         }
     }
 }

@@ -47,16 +47,18 @@ struct PublishingTests {
     func unroutable(kind: BrokerKind) async throws {
         try await withBrokers(kind) { pair in
             let missing = pair.name("missing")
-            #expect(await failure {
-                try await pair.publish("lost", to: missing)
-            } == BrokerError.unroutable(exchange: "", routingKey: missing))
+            #expect(
+                await failure {
+                    try await pair.publish("lost", to: missing)
+                } == BrokerError.unroutable(exchange: "", routingKey: missing))
             try await pair.second.publish(
                 OutgoingMessage(body: [1]), exchange: "", routingKey: missing, mandatory: false)
             // A returned message brings its body back; the channel must still be in step afterwards.
-            #expect(await failure {
-                try await pair.second.publish(
-                    OutgoingMessage(body: Array(repeating: 7, count: 300_000)), exchange: "", routingKey: missing)
-            } == BrokerError.unroutable(exchange: "", routingKey: missing))
+            #expect(
+                await failure {
+                    try await pair.second.publish(
+                        OutgoingMessage(body: Array(repeating: 7, count: 300_000)), exchange: "", routingKey: missing)
+                } == BrokerError.unroutable(exchange: "", routingKey: missing))
             let queue = try await pair.declareQueue()
             try await pair.publish("found", to: queue)
         }
@@ -102,10 +104,11 @@ struct PublishingTests {
                 for index in 0..<40 {
                     group.addTask {
                         if index % 10 == 5 {
-                            #expect(await failure {
-                                try await pair.second.publish(
-                                    OutgoingMessage(body: [1]), exchange: exchange, routingKey: "key")
-                            }.isNotFound)
+                            #expect(
+                                await failure {
+                                    try await pair.second.publish(
+                                        OutgoingMessage(body: [1]), exchange: exchange, routingKey: "key")
+                                }.isNotFound)
                         } else {
                             do { try await pair.publish("\(index)", to: queue) } catch { Issue.record(error) }
                         }
@@ -122,9 +125,10 @@ struct PublishingTests {
             try await pair.first.declare(
                 Topology(queues: [Queue(queue, kind: .classic, maximumLength: 1, overflow: .rejectPublish)]))
             try await pair.publish("fits", to: queue)
-            #expect(await failure {
-                try await pair.publish("too many", to: queue)
-            } == BrokerError.refused(exchange: "", routingKey: queue))
+            #expect(
+                await failure {
+                    try await pair.publish("too many", to: queue)
+                } == BrokerError.refused(exchange: "", routingKey: queue))
             #expect(try await pair.first.purge(queue: queue) == 1)
             try await pair.publish("fits again", to: queue)
         }
@@ -158,14 +162,16 @@ struct PublishingTests {
             try await publish(largest)
             #expect(try await pair.first.get(queue: queue)?.properties == largest)
             let larger = MessageProperties(headers: ["h": .string(String(repeating: "h", count: limit - empty + 1))])
-            #expect(await failure {
-                try await publish(larger)
-            } == BrokerError.headerTooLarge(bytes: limit + 1, limit: limit))
+            #expect(
+                await failure {
+                    try await publish(larger)
+                } == BrokerError.headerTooLarge(bytes: limit + 1, limit: limit))
             let bytes = (64 << 20) + 1
-            #expect(await failure {
-                try await pair.second.publish(
-                    OutgoingMessage(body: Array(repeating: 0, count: bytes)), exchange: "", routingKey: queue)
-            } == BrokerError.messageTooLarge(bytes: bytes, limit: 64 << 20))
+            #expect(
+                await failure {
+                    try await pair.second.publish(
+                        OutgoingMessage(body: Array(repeating: 0, count: bytes)), exchange: "", routingKey: queue)
+                } == BrokerError.messageTooLarge(bytes: bytes, limit: 64 << 20))
         }
     }
 

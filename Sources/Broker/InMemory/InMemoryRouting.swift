@@ -35,7 +35,8 @@ struct InMemoryRouting {
     ) throws(BrokerError) {
         if queue.kind == .quorum, queue.isExclusive || queue.isAutoDelete || !queue.isDurable {
             throw .preconditionFailed(
-                "PRECONDITION_FAILED - invalid property for quorum queue '\(queue.name)': it must be durable and shared")
+                "PRECONDITION_FAILED - invalid property for quorum queue '\(queue.name)': it must be durable and shared"
+            )
         }
         if let limit = queue.deliveryLimit, limit < 0 {
             throw .preconditionFailed("PRECONDITION_FAILED - invalid delivery limit for queue '\(queue.name)'")
@@ -173,7 +174,8 @@ struct InMemoryRouting {
     mutating func dispatch(_ name: String) {
         expire(name)
         while let queue = queues[name], let entry = queue.ready.first,
-            let turn = queue.consumers.firstIndex(where: { isWilling($0) }), let consumer = consumers[queue.consumers[turn]]
+            let turn = queue.consumers.firstIndex(where: { isWilling($0) }),
+            let consumer = consumers[queue.consumers[turn]]
         {
             queues[name]?.ready.removeFirst()
             queues[name]?.consumers.append(queue.consumers[turn])

@@ -23,12 +23,14 @@ enum ClientMethod: Sendable, Equatable {
     case deleteQueue(String)
     case bind(Binding)
 
-    /// Encodes the method and hands its number and C form to `send`.
-    func withWireForm(_ send: (amqp_method_number_t, UnsafeMutableRawPointer) -> Int32) -> Int32 {
+    /// Encodes the method and hands its number and C form to `transmit`.
+    func withWireForm(_ transmit: (amqp_method_number_t, UnsafeMutableRawPointer) -> Int32) -> Int32 {
         let arena = FieldArena()
         func send<Form>(_ id: amqp_method_number_t, _ form: Form) -> Int32 {
             var form = form
-            return withExtendedLifetime(arena) { withUnsafeMutablePointer(to: &form) { send(id, $0) } }
+            return withExtendedLifetime(arena) {
+                withUnsafeMutablePointer(to: &form) { transmit(id, UnsafeMutableRawPointer($0)) }
+            }
         }
         switch self {
         case .openChannel: return send(AMQP_CHANNEL_OPEN_METHOD, amqp_channel_open_t())

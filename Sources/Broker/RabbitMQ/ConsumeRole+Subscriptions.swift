@@ -69,7 +69,8 @@ extension ConsumeRole {
         let queue = subscription.request.queue
         logger.warning("subscription interrupted", metadata: ["queue": "\(queue)", "error": "\(error)"])
         switch error {
-        case .notFound: end(subscription, .consumerCancelled(queue: queue))
+        // While declarations are still to be repeated, a missing queue is only not there yet.
+        case .notFound where isRecovered && recoveryRetryAt == nil: end(subscription, .consumerCancelled(queue: queue))
         case .accessRefused: end(subscription, error)
         default:
             let retryAt = ContinuousClock.now + subscription.backoff.next(using: &random)

@@ -245,7 +245,9 @@ final class ConsumeRole: LinkRole {
         guard isOnline, !line.isAsking, !line.requests.isEmpty else { return }
         guard let channel = line.channel else {
             line.channel = openChannel(.get(line))
-            if line.channel == nil { line.requests.removeFirst()?.call.fail(.failed(code: 504, text: "no channel left")) }
+            if line.channel == nil {
+                line.requests.removeFirst()?.call.fail(.failed(code: 504, text: "no channel left"))
+            }
             return
         }
         guard channel.isOpen else { return }

@@ -15,7 +15,9 @@ final class FieldArena {
         guard !source.isEmpty else { return amqp_bytes_t(len: 0, bytes: nil) }
         let memory = UnsafeMutableRawPointer.allocate(byteCount: source.count, alignment: 1)
         allocations.append(memory)
-        source.withUnsafeBytes { memory.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(memory), byteCount: $0.count) }
+        source.withUnsafeBytes {
+            memory.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(memory), byteCount: $0.count)
+        }
         return amqp_bytes_t(len: source.count, bytes: memory)
     }
 

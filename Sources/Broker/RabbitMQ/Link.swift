@@ -56,9 +56,10 @@ final class Link<Role: LinkRole> {
 
     private func run() {
         connect()
-        while closing == nil {
+        while true {
             let now = ContinuousClock.now
             for message in mailbox.takeAll() { handle(message) }
+            guard closing == nil else { break }
             if let deadline = role.nextDeadline, deadline <= now { role.expire(now) }
             if let reconnectAt, reconnectAt <= now { connect() }
             if let wire {

@@ -61,10 +61,11 @@ final class Mailbox<Message: Sendable>: Sendable {
     /// Takes no more messages and returns those not yet taken.
     func close() -> [Message] {
         let rest = takeAll()
-        return rest + contents.withLock { contents in
-            contents.isOpen = false
-            defer { contents.messages = [] }
-            return contents.messages
-        }
+        return rest
+            + contents.withLock { contents in
+                contents.isOpen = false
+                defer { contents.messages = [] }
+                return contents.messages
+            }
     }
 }

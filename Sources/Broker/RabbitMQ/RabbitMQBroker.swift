@@ -85,7 +85,8 @@ public final class RabbitMQBroker: Broker {
         _ message: OutgoingMessage, exchange: String, routingKey: String, mandatory: Bool, timeLimit: Duration?
     ) async throws(BrokerError) {
         let overhead = mandatory ? PublishRole.tagHeaderSize : 0
-        try message.check(exchange: exchange, routingKey: routingKey, overhead: overhead, bodyLimit: configuration.maximumBodySize)
+        try message.check(
+            exchange: exchange, routingKey: routingKey, overhead: overhead, bodyLimit: configuration.maximumBodySize)
         let timeLimit = timeLimit ?? configuration.publishTimeLimit
         let call = Call<Void>()
         let request = PublishRequest(
@@ -133,7 +134,9 @@ public final class RabbitMQBroker: Broker {
         _ = try await control([.deleteExchange(exchange)])
     }
 
-    private func control(_ steps: [ClientMethod], remembers: [ClientMethod] = []) async throws(BrokerError) -> ServerMethod? {
+    private func control(_ steps: [ClientMethod], remembers: [ClientMethod] = []) async throws(BrokerError)
+        -> ServerMethod?
+    {
         let call = Call<ServerMethod?>()
         let job = ControlJob(
             steps: steps, deadline: .now + configuration.callTimeLimit, call: call, remembers: remembers)

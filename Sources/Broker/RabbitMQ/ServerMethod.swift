@@ -43,7 +43,8 @@ enum ServerMethod: Sendable, Equatable {
         case AMQP_CONFIRM_SELECT_OK_METHOD: return .confirmsSelected
         case AMQP_BASIC_QOS_OK_METHOD: return .prefetchSet
         case AMQP_BASIC_CONSUME_OK_METHOD: return .consuming
-        case AMQP_BASIC_CANCEL_METHOD: return .cancelled(tag: String(decoded.load(as: amqp_basic_cancel_t.self).consumer_tag))
+        case AMQP_BASIC_CANCEL_METHOD:
+            return .cancelled(tag: String(decoded.load(as: amqp_basic_cancel_t.self).consumer_tag))
         case AMQP_BASIC_CANCEL_OK_METHOD: return .cancelConfirmed
         case AMQP_BASIC_DELIVER_METHOD:
             let form = decoded.load(as: amqp_basic_deliver_t.self)
