@@ -1,5 +1,4 @@
 public import Broker
-public import Messages
 
 /// A job that was given up, as the dead-letter queue has it.
 public struct DeadLetter: Sendable, Equatable {

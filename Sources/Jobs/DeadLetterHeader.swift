@@ -1,4 +1,4 @@
-public import Broker
+import Broker
 import Messages
 
 /// Why a job is a dead letter, as its headers say.

@@ -1,5 +1,4 @@
 public import Broker
-public import Messages
 
 /// A pool's dead letters: to look at, and to send back to work.
 ///

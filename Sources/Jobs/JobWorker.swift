@@ -1,6 +1,6 @@
 public import Broker
 public import Logging
-public import Messages
+import Messages
 public import ServiceLifecycle
 import Synchronization
 

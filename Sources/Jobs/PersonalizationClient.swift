@@ -7,12 +7,12 @@ public final class PersonalizationClient: Sendable {
     /// What a reply is for, by its correlation id.
     private enum Listener {
         case job(AsyncThrowingStream<PersonalizeEvent, any Error>.Continuation)
-        case control(AsyncThrowingStream<Delivery, any Error>.Continuation)
+        case control(pass: @Sendable (Delivery) -> Void, finish: @Sendable (any Error) -> Void)
 
-        func finish(throwing error: (any Error)?) {
+        func finish(throwing error: any Error) {
             switch self {
             case .job(let continuation): continuation.finish(throwing: error)
-            case .control(let continuation): continuation.finish(throwing: error)
+            case .control(_, let finish): finish(error)
             }
         }
     }
@@ -135,9 +135,16 @@ public final class PersonalizationClient: Sendable {
     private func ask<Reply: WireMessage>(
         _ method: Wire.Method, body: [UInt8]
     ) async throws(ClientError) -> AsyncThrowingStream<Reply, any Error> {
-        let (deliveries, continuation) = AsyncThrowingStream.makeStream(of: Delivery.self, throwing: (any Error).self)
+        let (replies, continuation) = AsyncThrowingStream.makeStream(of: Reply.self, throwing: (any Error).self)
         let correlation = Self.randomID()
-        try listen(.control(continuation), for: correlation)
+        let pass: @Sendable (Delivery) -> Void = { delivery in
+            do throws(MessageError) {
+                continuation.yield(try Reply.decode(delivery.body))
+            } catch {
+                continuation.finish(throwing: ClientError.badReply(error))
+            }
+        }
+        try listen(.control(pass: pass, finish: { continuation.finish(throwing: $0) }), for: correlation)
         continuation.onTermination = { [weak self] _ in self?.forget(correlation) }
         do throws(BrokerError) {
             try await broker.publish(
@@ -148,11 +155,7 @@ public final class PersonalizationClient: Sendable {
             forget(correlation)
             throw .broker(error)
         }
-        var iterator = deliveries.makeAsyncIterator()
-        return AsyncThrowingStream {
-            guard let delivery = try await iterator.next() else { return nil }
-            return try Reply.decode(delivery.body)
-        }
+        return replies
     }
 
     private static func randomID() -> String {
@@ -203,7 +206,7 @@ extension PersonalizationClient {
             let listener = contents.withLock({ $0.listeners[correlation] })
         else { return }  // The answer to a question that nobody waits for any more.
         switch listener {
-        case .control(let continuation): continuation.yield(delivery)
+        case .control(let pass, _): pass(delivery)
         case .job(let continuation):
             do throws(MessageError) {
                 // A result carries a picture, which may be larger than any request.
