@@ -50,6 +50,7 @@ public protocol Broker: Sendable {
     ///   - queue: Name of the queue.
     ///   - prefetch: How many unsettled deliveries the broker may have outstanding here, 1 or more.
     ///   - consumerTag: Name of the consumer for operators, unique on this broker; nil: one is made.
+    /// - Returns: The sequence of deliveries.
     /// - Throws: ``BrokerError/notFound(_:)`` where there is no such queue.
     func consume(queue: String, prefetch: UInt16, consumerTag: String?) async throws(BrokerError) -> Consumer
 

@@ -2,8 +2,10 @@ import Glibc
 
 /// Starts a thread outside the cooperative pool, which blocking work would starve.
 enum BrokerThread {
-    /// librabbitmq 0.11 decodes nested header tables recursively and without a limit; one frame of 128 KiB nests 26,000
-    /// levels. A stack this large takes them (only touched pages cost memory).
+    /// Enough for the deepest header table that a frame can hold.
+    ///
+    /// librabbitmq 0.11 decodes nested tables recursively and without a limit; a frame of 128 KiB nests 26,000 levels.
+    /// Only touched pages cost memory.
     static let stackSize = 64 << 20
 
     private final class Body {

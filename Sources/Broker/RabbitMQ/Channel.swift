@@ -46,7 +46,7 @@ struct Assembly {
     /// Whether the announced body is here.
     var isComplete: Bool { received >= announced }
 
-    /// - Parameter limit: Bodies above it are counted and not kept.
+    /// Notes the content header; a body above `limit` bytes is counted and not kept.
     mutating func begin(_ properties: MessageProperties, bodySize: UInt64, limit: Int) {
         self.properties = properties
         announced = bodySize

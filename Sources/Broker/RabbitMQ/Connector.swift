@@ -1,7 +1,9 @@
 import CRabbitMQ
 import Glibc
 
-/// Makes a connection: TCP, TLS, login. Blocks, so it runs on a thread of its own.
+/// Makes a connection with TCP, TLS and login.
+///
+/// It blocks, so it runs on a thread of its own.
 struct Connector: Sendable {
     var configuration: RabbitMQConfiguration
     /// What the connection is for, shown after the connection's name.
@@ -80,8 +82,9 @@ struct Connector: Sendable {
     /// Asked for at login; RabbitMQ's own default.
     static let frameMaximum: Int32 = 131_072
 
-    /// librabbitmq adds its product and two capabilities of its own. Without these the broker neither tells of
-    /// cancelled consumers nor of being blocked.
+    /// What this client announces, beside what librabbitmq adds of its own.
+    ///
+    /// Without these capabilities the broker neither tells of cancelled consumers nor of being blocked.
     private var clientProperties: [String: HeaderValue] {
         [
             "connection_name": .string("\(configuration.connectionName) (\(purpose))"),

@@ -16,9 +16,11 @@ extension ConsumeRole {
 
     func advanceJobs() {
         guard isOnline, !isJobInFlight else { return }
-        while let job = jobs.first, job.position == job.steps.count || job.call?.isAnswered == true {
+        while let job = jobs.first {
+            let isDone = job.position == job.steps.count
+            guard isDone || job.call?.isAnswered == true else { break }
             jobs.removeFirst()
-            finish(job)
+            if isDone { finish(job) }
         }
         guard let job = jobs.first else { return }
         guard let control else {
@@ -45,6 +47,7 @@ extension ConsumeRole {
         switch job.recovery {
         case .subscribeAll:
             isRecovered = true
+            if recoveryRetryAt == nil { recoveryBackoff.reset() }
             for subscription in subscriptions.values where subscription.channel == nil { subscribe(subscription) }
         case .subscribe(let id): if let subscription = subscriptions[id] { subscribe(subscription) }
         case .declaration, nil: break

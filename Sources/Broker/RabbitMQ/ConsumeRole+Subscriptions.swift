@@ -49,6 +49,7 @@ extension ConsumeRole {
     }
 
     private func declareAndSubscribe(_ subscription: Subscription) {
+        subscription.retryAt = nil
         let declarations = declarations(of: subscription.request.queue)
         for step in declarations { jobs.append(ControlJob(steps: [step], recovery: .declaration)) }
         jobs.append(ControlJob(steps: [], recovery: .subscribe(subscription.request.id)))
@@ -98,10 +99,9 @@ extension ConsumeRole {
             call.answer(.success(()))
             return
         }
-        if let earlier = subscription.cancelCall {
-            // Two cancels: the first one's answer will do for both.
+        guard subscription.cancelCall == nil else {
+            // Cancelled twice: the first is under way.
             call.answer(.success(()))
-            _ = earlier
             return
         }
         subscription.cancelCall = call

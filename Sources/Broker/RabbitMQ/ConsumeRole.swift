@@ -115,11 +115,12 @@ final class ConsumeRole: LinkRole {
         }
     }
 
-    /// Sends a settlement; false when the delivery is not open on a channel that lives. A wrong tag must never reach
-    /// the broker: it would close the channel and with it give back every other delivery.
+    /// Sends a settlement; false when the delivery is not open on a channel that lives.
+    ///
+    /// A wrong tag must never reach the broker: it would close the channel and so give back every other delivery.
     @discardableResult
     func settle(_ receipt: Receipt, _ settlement: Settlement) -> Bool {
-        guard let channel = channelsByEpoch[receipt.channelEpoch],
+        guard let channel = channelsByEpoch[receipt.channelEpoch], !channel.isClosing,
             channel.unsettled.remove(receipt.deliveryTag) != nil
         else { return false }
         let tag = receipt.deliveryTag
@@ -176,8 +177,8 @@ final class ConsumeRole: LinkRole {
             channel.assembly = Assembly(tag: tag, isRedelivered: isRedelivered, exchange: exchange, routingKey: key)
         case .channelOpened:
             channel.isOpen = true
-            opened(channel)
-        case .channelCloseConfirmed: forgetChannel(channel)
+            if !channel.isEnding { opened(channel) }
+        case .channelCloseConfirmed: if channel.isClosing { forgetChannel(channel) }
         case .channelClosed(let code, let text):
             outbox.removeAll(on: channel.number)
             outbox.append(.confirmChannelClosed, on: channel.number)

@@ -97,7 +97,9 @@ final class Link<Role: LinkRole> {
     }
 
     private func adopt(_ wire: WireConnection) {
+        guard self.wire == nil else { return }
         self.wire = wire
+        reconnectAt = nil
         connectedAt = .now
         nextHeartbeat = wire.heartbeat > .zero ? .now + wire.heartbeat / 2 : nil
         mayHaveInput = true

@@ -30,8 +30,10 @@ struct Outbox {
 
     mutating func removeAll() { frames.removeAll() }
 
-    /// Body frames are this small so that a socket that poll(2) calls writable takes them without blocking: the kernel
-    /// says so from a third of the send buffer on. A blocked send would stop the heartbeats.
+    /// Bytes of one body frame.
+    ///
+    /// So few that a socket which poll(2) calls writable takes them without blocking: the kernel says so only while a
+    /// third of the send buffer is free. A send that blocks would stop the heartbeats.
     static let bodyPiece = 8192
 
     /// Sends frames worth about ``bodyPiece`` bytes.

@@ -32,10 +32,11 @@ final class WireConnection {
         case body(UnsafeRawBufferPointer)
     }
 
-    /// Handles frames that have arrived, without waiting; true when there may be more.
+    /// Handles frames that have arrived, without waiting.
     /// - Parameters:
     ///   - limit: After how many frames to stop, so that sending gets its turn.
     ///   - handle: Gets the channel and the frame.
+    /// - Returns: Whether there may be more.
     /// - Throws: ``BrokerError/disconnected(_:)`` for a lost connection or broken data.
     func receive(limit: Int, _ handle: (UInt16, Frame) throws(BrokerError) -> Void) throws(BrokerError) -> Bool {
         for _ in 0..<limit {
