@@ -46,7 +46,8 @@ let package = Package(
         .target(name: "Checkpoints", dependencies: ["Tensors", "COnnx", "CBoundedProtobuf"], swiftSettings: common),
         .target(name: "Networks", dependencies: ["Layers", "Autodiff", "Checkpoints", "Tensors"], swiftSettings: safe),
         .target(name: "Flow", dependencies: ["Autodiff", "Tensors"], swiftSettings: safe),
-        .target(name: "Discriminators", dependencies: ["Networks", "Autodiff", "Tensors"], swiftSettings: safe),
+        .target(
+            name: "Discriminators", dependencies: ["Networks", "Checkpoints", "Autodiff", "Tensors"], swiftSettings: safe),
         .target(name: "Raster", dependencies: ["CCodec"], swiftSettings: common),
         .target(
             name: "Generation",
@@ -71,7 +72,7 @@ let package = Package(
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Jobs", "Generation", "Messages", "Broker", "DemoModel", "Raster",
+                "Jobs", "Generation", "Messages", "Broker", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -81,9 +82,8 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Autodiff", "Checkpoints", "Tensors"], path: "Tests/TestSupport",
             swiftSettings: common),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: common),
-        .testTarget(
-            name: "AutodiffTests", dependencies: ["Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: common),
+        .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
@@ -93,7 +93,8 @@ let package = Package(
         .testTarget(
             name: "FlowTests", dependencies: ["Flow", "Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
-            name: "DiscriminatorsTests", dependencies: ["Discriminators", "Autodiff", "Tensors", "TestSupport"],
+            name: "DiscriminatorsTests",
+            dependencies: ["Discriminators", "Networks", "Checkpoints", "Autodiff", "Tensors", "Raster", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "RasterTests", dependencies: ["Raster"], resources: [.copy("Fixtures")], swiftSettings: common),

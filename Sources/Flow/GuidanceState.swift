@@ -39,7 +39,8 @@ public struct GuidanceState: Sendable, Hashable, Codable {
         let steps = schedule.steps.count
         let anchored = schedule.kind == .rectified && completedIterations > 0
         guard offsets.count == steps, anchors.count == (anchored ? steps : 0) else {
-            throw .state("\(offsets.count) offsets and \(anchors.count) anchors for \(steps) steps (\(schedule.kind) flow)")
+            throw .state(
+                "\(offsets.count) offsets and \(anchors.count) anchors for \(steps) steps (\(schedule.kind) flow)")
         }
         for numbers in offsets + anchors {
             guard numbers.count == latent.count else {

@@ -1,4 +1,4 @@
-public import Autodiff
+import Autodiff
 public import Tensors
 
 /// Anchored classifier guidance of a rectified flow (RectifID, arXiv 2405.14677, equations 11 to 16).
@@ -115,7 +115,8 @@ public struct GuidedSampler<Field: VelocityField, Goal: Objective> {
         losses.append(loss)
         similarities.append(evaluation.similarity)
         return GuidancePass(
-            iteration: iteration, isLast: isFinished, states: path.states, velocities: path.velocities, latent: path.end,
+            iteration: iteration, isLast: isFinished, states: path.states, velocities: path.velocities,
+            latent: path.end,
             loss: loss, similarity: evaluation.similarity, details: evaluation.details, gradients: gradients,
             gradientNorms: norms)
     }

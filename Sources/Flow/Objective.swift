@@ -18,7 +18,7 @@ public protocol Objective {
 public struct Evaluation<Details> {
     /// What is differentiated; a single number.
     public var loss: Variable
-    /// How alike the subject is, as the objective defines it; 1 for identical. Recorded, not used.
+    /// How alike the subject is, as the objective defines it; 1 for identical.
     public var similarity: Float
     /// What came up on the way.
     public var details: Details

@@ -62,8 +62,9 @@ final class CArena {
 }
 
 extension UInt32 {
-    /// For counts and sizes of values that were not validated: what does not fit becomes the largest number, which the
-    /// reader refuses. Zero would be worse, as it means that the field is not set.
+    /// A count or size of a value that may not have been validated.
+    ///
+    /// What does not fit becomes the largest number, which the reader refuses; zero would mean that the field is not set.
     init(wire value: Int?) {
         self = UInt32(exactly: value ?? 0) ?? .max
     }

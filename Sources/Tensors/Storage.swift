@@ -19,7 +19,7 @@ public final class Storage: @unchecked Sendable {
     init(floats count: Int, operation: String) throws(TensorError) {
         let bytes = max(64, (count * MemoryLayout<Float>.stride + 63) & ~63)
         guard let memory = BufferPool.shared.take(bytes) else {
-            throw TensorError(operation, "no memory for a result of \(bytes) bytes")
+            throw TensorError(operation, "no memory for a result of \(bytes) bytes", isOutOfMemory: true)
         }
         base = memory
         byteCount = bytes

@@ -5,9 +5,17 @@ public struct TensorError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What does not fit, with the shapes at hand.
     public let problem: String
 
+    /// Whether memory ran out, which another machine or a smaller request may cure; otherwise the operands do not fit.
+    public let isOutOfMemory: Bool
+
     public init(_ operation: String, _ problem: String) {
+        self.init(operation, problem, isOutOfMemory: false)
+    }
+
+    init(_ operation: String, _ problem: String, isOutOfMemory: Bool) {
         self.operation = operation
         self.problem = problem
+        self.isOutOfMemory = isOutOfMemory
     }
 
     /// Two operands whose shapes do not go together.

@@ -23,7 +23,8 @@ struct DerivativeTests {
 
     /// Moving x_{k+1} is moving d_k, so finite differences of the loss in every offset and in the noise are the gradients
     /// by every state.
-    @Test("Gradients are the finite differences of the whole piecewise sampler", arguments: Prediction.allCases, [4, 6])
+    @Test(
+        "Gradients are the finite differences of the whole piecewise sampler", arguments: Prediction.allCases, [4, 6])
     func wholeSampler(prediction: Prediction, count: Int) throws {
         let schedule = try Schedule.piecewise(steps: count, prediction: prediction)
         let noise = scattered(6, seed: 22)
@@ -64,7 +65,8 @@ struct DerivativeTests {
             let k = step.index
             let x = k == 0 ? noise : found.states[k - 1].elements
             #expect(close(found.states[k].elements, zip(anchors[k], offsets[k]).map { $0 + $1 }, 0))
-            let after = k == 2 ? zip(found.latent.elements, Self.target).map { $0 - $1 } : found.gradients[k + 1].elements
+            let after =
+                k == 2 ? zip(found.latent.elements, Self.target).map { $0 - $1 } : found.gradients[k + 1].elements
             let forward = try end(step, zip(x, direction).map { $0 + h * $1 })
             let back = try end(step, zip(x, direction).map { $0 - h * $1 })
             let expected = zip(after, zip(forward, back)).reduce(0) { $0 + $1.0 * ($1.1.0 - $1.1.1) / (2 * h) }

@@ -49,7 +49,8 @@ struct GuidanceTests {
         for kind in Schedule.Kind.allCases {
             var sampler = try GuidedSampler(
                 field: FunctionField { x, _ in try x.scaled(by: 0) }, objective: SquaredDistance(target: target),
-                schedule: try Self.schedule(kind), guidance: Guidance(iterations: 1, rate: 0.5, gain: .perStep([1, 2, 3, 4])),
+                schedule: try Self.schedule(kind),
+                guidance: Guidance(iterations: 1, rate: 0.5, gain: .perStep([1, 2, 3, 4])),
                 noise: try Tensor(noise, shape: Self.shape))
             let found = try passes(&sampler)
             // g_k = 0 - target = 1 eight times, of norm sqrt(8), shortened to 1.
@@ -65,7 +66,9 @@ struct GuidanceTests {
         }
     }
 
-    @Test("States, gradients and offsets follow the closed form of a linear flow", arguments: Schedule.Kind.allCases, [4, 6])
+    @Test(
+        "States, gradients and offsets follow the closed form of a linear flow", arguments: Schedule.Kind.allCases,
+        [4, 6])
     func linearFlow(kind: Schedule.Kind, count: Int) throws {
         let slopes = scattered(count, seed: 3)
         let shifts = scattered(count, seed: 4)
@@ -110,8 +113,8 @@ struct GuidanceTests {
         #expect(sampler.isFinished && sampler.completedIterations == 3)
     }
 
-    /// Proposition 2: with s below 1 / (L1 L2) the anchored iteration converges at least linearly. The residual of the
-    /// linear flow z1 = M z0 under a quadratic objective (L2 = 1) is r <- (I - s M^T) r, so its rate is known.
+    // Proposition 2: with s below 1 / (L1 L2) the anchored iteration converges at least linearly. The residual of the
+    // linear flow z1 = M z0 under a quadratic objective (L2 = 1) is r <- (I - s M^T) r, so its rate is known.
     @Test("The anchored iteration converges linearly below the bound of proposition 2")
     func convergence() throws {
         // M = I + A = [[1, 0.2], [0.2, 0.8]]: eigenvalues 0.9 +- sqrt(0.05), Frobenius norm sqrt(1.72).
@@ -132,7 +135,7 @@ struct GuidanceTests {
         #expect(close(found[40].latent.elements, [0.3, 0.4], 1e-6))
     }
 
-    /// x_N moves by the sum over k of m_{k+1} ... m_{N-1} d_k, so a residual shrinks by the same factor every time.
+    // x_N moves by the sum over k of m_{k+1} ... m_{N-1} d_k, so a residual shrinks by the same factor every time.
     @Test("A piecewise linear flow converges by its known factor")
     func piecewiseConvergence() throws {
         let slopes: [Float] = [0.4, -0.8, 0.4, 0.8]

@@ -10,14 +10,15 @@ struct NoiseTests {
         let numbers: [Int: Float]
     }
 
-    /// python3 -c "import torch; print(torch.randn(COUNT, generator=torch.Generator().manual_seed(SEED)))"
+    // python3 -c "import torch; print(torch.randn(COUNT, generator=torch.Generator().manual_seed(SEED)))"
     static let draws = [
         Draw(seed: 1, count: 2, numbers: [0: 0.66135216, 1: 0.26692411]),
         Draw(
             seed: 123_456_789, count: 14,
             numbers: [0: 0.11027837, 1: 2.2007697, 7: 0.66819441, 9: 1.700183, 13: 0.79708368]),
         Draw(
-            seed: .max, count: 15, numbers: [0: 1.219763, 1: -0.39297947, 7: -0.67662263, 9: 0.19176367, 14: 0.61286891]),
+            seed: .max, count: 15,
+            numbers: [0: 1.219763, 1: -0.39297947, 7: -0.67662263, 9: 0.19176367, 14: 0.61286891]),
         Draw(
             seed: 3, count: 31,
             numbers: [0: -0.076644294, 1: 0.35988152, 9: -0.30597571, 14: 0.57398468, 15: -1.8053645, 30: 0.65891391]),
@@ -36,7 +37,8 @@ struct NoiseTests {
         Draw(
             seed: 7, count: 16387,
             numbers: [
-                0: -0.82013452, 1: 0.39563116, 9: -0.53551221, 8193: -0.84465557, 16370: -0.11039526, 16371: -0.73473841,
+                0: -0.82013452, 1: 0.39563116, 9: -0.53551221, 8193: -0.84465557, 16370: -0.11039526,
+                16371: -0.73473841,
                 16386: 0.9874416,
             ]),
     ]
@@ -50,16 +52,19 @@ struct NoiseTests {
         for (place, number) in draw.numbers { #expect(abs(numbers[place] - number) <= 1e-6) }
     }
 
-    @Test("Every recorded draw is reproduced in all its numbers")
-    func recordedDraws() throws {
-        let file = try TensorFile("modules/randn.safetensors")
-        #expect(file.tensors.count >= 20)
+    /// A name is SEED:SHAPE, or SEED:A+B for draws of A and B numbers from one generator.
+    @Test("Every recorded draw is reproduced in all its numbers", arguments: ["parity", "made"])
+    func recordedDraws(folder: String) throws {
+        let file = try TensorFile("\(folder)/modules/randn.safetensors")
+        #expect(file.tensors.count >= 4)
         for (name, recorded) in file.tensors {
-            let seed = try #require(name.split(separator: ":").first.flatMap { UInt64($0) })
+            let parts = name.split(separator: ":")
+            let seed = try #require(parts.first.flatMap { UInt64($0) })
+            let draws = parts[1].contains("+") ? parts[1].split(separator: "+").compactMap { Int($0) } : []
             var generator = TorchGenerator(seed: seed)
-            let numbers = generator.normals(recorded.elements.count)
+            let numbers = (draws.isEmpty ? [recorded.elements.count] : draws).flatMap { generator.normals($0) }
             let worst = zip(numbers, recorded.elements).map { abs($0 - $1) }.max() ?? .infinity
-            #expect(worst <= 1e-6, "\(name)")
+            #expect(numbers.count == recorded.elements.count && worst <= 1e-6, "\(name)")
         }
     }
 
@@ -82,7 +87,7 @@ struct NoiseTests {
 
     @Test("A latent holds PyTorch's NCHW numbers with channels innermost")
     func layout() throws {
-        let file = try TensorFile("modules/randn.safetensors")
+        let file = try TensorFile("parity/modules/randn.safetensors")
         let recorded = try #require(file.tensors["42:1x4x8x8"]).elements
         let latent = try InitialNoise.latent(seed: 42, height: 8, width: 8)
         #expect(latent.shape == [1, 8, 8, 4])
@@ -94,7 +99,8 @@ struct NoiseTests {
         }
     }
 
-    @Test("Latents of impossible sizes are refused", arguments: [(0, 8), (-1, 8), (1 << 40, 1 << 40), (1 << 20, 1 << 20)])
+    @Test(
+        "Latents of impossible sizes are refused", arguments: [(0, 8), (-1, 8), (1 << 40, 1 << 40), (1 << 20, 1 << 20)])
     func sizes(height: Int, width: Int) {
         #expect(throws: TensorError.self) { try InitialNoise.latent(seed: 0, height: height, width: width) }
     }

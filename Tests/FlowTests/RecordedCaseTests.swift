@@ -11,13 +11,14 @@ private struct RecordedCase {
     let gain: Gain
 
     init(_ name: String) throws {
-        settings = try CaseSettings(case: name)
-        file = try TensorFile("cases/\(name)/trace.safetensors")
+        settings = try CaseSettings(name)
+        file = try TensorFile("\(name)/trace.safetensors")
         schedule = try Self.schedule(settings, networkOutput: true)
         gain =
             switch settings.gain {
             case .name(let name): try #require(Gain(name))
             case .number(let number): .uniform(number)
+            case .list(let numbers): .perStep(numbers)
             }
     }
 
@@ -63,12 +64,13 @@ private struct WeightedSum: Objective {
 
 @Suite("Recorded runs")
 struct RecordedCaseTests {
-    static let names = [
-        "sd15_person", "sd15_6steps_wide", "sd15_published_gain", "sd15_2rflow", "sd15_two_people", "sd21_person",
-        "sdxl_person", "sdxl_cfg",
-    ]
+    static let guided =
+        ["sd15_person", "sd15_6steps_wide", "sd15_published_gain", "sd15_2rflow", "sd15_two_people"]
+        .map { "parity/cases/\($0)" }
+        + ["sd15_tall_5steps", "sd15_rectified_3steps", "sd15_crossed_pair"].map { "made/cases/\($0)" }
+    static let all = guided + ["made/cases/sd15_narrow_8steps"]
 
-    @Test("Time steps, gains and noise are those of the record", arguments: names)
+    @Test("Time steps, gains and noise are those of the record", arguments: all)
     func inputs(name: String) throws {
         let recorded = try RecordedCase(name)
         #expect(recorded.schedule.steps.map(\.timestep) == (try recorded.elements("timesteps")))
@@ -79,7 +81,7 @@ struct RecordedCaseTests {
         #expect(close(generator.normals(noise.count), noise, 1e-6))
     }
 
-    @Test("Recorded velocities lead through the recorded states", arguments: names)
+    @Test("Recorded velocities lead through the recorded states", arguments: all)
     func states(name: String) throws {
         let recorded = try RecordedCase(name)
         for step in recorded.schedule.steps {
@@ -97,7 +99,7 @@ struct RecordedCaseTests {
 
     /// The first pass is replayed with the recorded gradients; a second one from its offsets must then reach the recorded
     /// states as far as they do not depend on the network: the first, and on anchors all of them.
-    @Test("Recorded gradients give the recorded second pass", arguments: names)
+    @Test("Recorded gradients give the recorded second pass", arguments: guided)
     func update(name: String) throws {
         let recorded = try RecordedCase(name)
         let schedule = try RecordedCase.schedule(recorded.settings, networkOutput: false)
@@ -125,7 +127,8 @@ struct RecordedCaseTests {
         for k in 0..<count { #expect(distance(pass.gradients[k].elements, gradients[k]) < 1e-4) }
 
         var second = try GuidedSampler(
-            field: ReplayField(states: states, outputs: outputs, slopes: slopes.map { _ in flat }), objective: objective,
+            field: ReplayField(states: states, outputs: outputs, slopes: slopes.map { _ in flat }),
+            objective: objective,
             schedule: schedule, guidance: guidance, noise: states[0], resuming: first.state)
         let found = try #require(try second.next())
         for k in 0..<(schedule.kind == .rectified ? count : 1) {

@@ -97,6 +97,30 @@ struct ScheduleTests {
         #expect(try gain.resolved(for: schedule) == [1, 1, 1])
     }
 
+    @Test("Steps, weights and gains are those of an independent statement in PyTorch")
+    func recordedSchedules() throws {
+        let all = try RecordedSchedule.all()
+        #expect(all.count >= 10)
+        for recorded in all {
+            let prediction = recorded.prediction.flatMap { Prediction(rawValue: $0) }
+            let schedule: Schedule =
+                recorded.flow == "rectified"
+                ? try .rectified(steps: recorded.steps)
+                : try .piecewise(steps: recorded.steps, prediction: try #require(prediction))
+            func agree(_ found: [Double], _ expected: [Double]?) -> Bool {
+                guard let expected else { return true }
+                return found.count == expected.count
+                    && zip(found, expected).allSatisfy { abs($0 - $1) <= 1e-6 * max(1, abs($1)) }
+            }
+            #expect(close(schedule.steps.map(\.timestep), recorded.timesteps, 1e-4))
+            #expect(agree(schedule.steps.map(\.nextTime), recorded.next))
+            #expect(agree(schedule.steps.map(\.stateWeight), recorded.state_factor))
+            #expect(agree(schedule.steps.map(\.outputWeight), recorded.output_factor))
+            #expect(agree(try Gain.derived.resolved(for: schedule), recorded.derived))
+            #expect(agree(try Gain.published.resolved(for: schedule), recorded.published))
+        }
+    }
+
     /// x_end, u and y as PeRFlow's scheduler states them, without the algebra that `Step` has behind it.
     @Test("A step is the scheduler's x_end, velocity and Euler step", arguments: [4, 5, 6, 8, 10], Prediction.allCases)
     func stepRule(count: Int, prediction: Prediction) throws {

@@ -1,11 +1,11 @@
 import Foundation
 
-/// A safetensors file of the reference values, read whole; float32 tensors only.
+/// A safetensors file of the golden files, read whole; float32 tensors only.
 struct TensorFile {
     var tensors: [String: (shape: [Int], elements: [Float])] = [:]
 
     static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Fixtures/parity")
+        .appending(path: "Fixtures")
 
     init(_ path: String) throws {
         let data = try Data(contentsOf: Self.folder.appending(path: path))
@@ -29,10 +29,17 @@ struct CaseSettings: Decodable {
     enum RecordedGain: Decodable {
         case name(String)
         case number(Double)
+        case list([Double])
 
         init(from decoder: any Decoder) throws {
             let container = try decoder.singleValueContainer()
-            self = try (try? container.decode(Double.self)).map { .number($0) } ?? .name(container.decode(String.self))
+            if let number = try? container.decode(Double.self) {
+                self = .number(number)
+            } else if let list = try? container.decode([Double].self) {
+                self = .list(list)
+            } else {
+                self = .name(try container.decode(String.self))
+            }
         }
     }
 
@@ -45,9 +52,27 @@ struct CaseSettings: Decodable {
     let size: [Int]
     let seed: UInt64
 
-    init(case name: String) throws {
-        let data = try Data(contentsOf: TensorFile.folder.appending(path: "cases/\(name)/params.json"))
+    init(_ folder: String) throws {
+        let data = try Data(contentsOf: TensorFile.folder.appending(path: "\(folder)/params.json"))
         self = try JSONDecoder().decode(CaseSettings.self, from: data)
+    }
+}
+
+/// One schedule as the golden files state it.
+struct RecordedSchedule: Decodable {
+    let flow: String
+    let prediction: String?
+    let steps: Int
+    let timesteps: [Float]
+    let next: [Double]?
+    let state_factor: [Double]?
+    let output_factor: [Double]?
+    let derived: [Double]?
+    let published: [Double]?
+
+    static func all() throws -> [RecordedSchedule] {
+        let data = try Data(contentsOf: TensorFile.folder.appending(path: "made/modules/schedules.json"))
+        return try JSONDecoder().decode([RecordedSchedule].self, from: data)
     }
 }
 

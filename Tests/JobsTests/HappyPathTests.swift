@@ -75,7 +75,7 @@ struct HappyPathTests {
                 // Only a second slot can finish a job while the first stands at the gate.
                 let second = try await client.submit(try Sample.request(iterations: 0))
                 #expect(try await second.result().status == .ok)
-                #expect(worker.health.jobs.map(\.iteration) == [1])
+                #expect(worker.health.jobs.map(\.iteration).contains(1))
                 gate.open()
                 #expect(try await first.result().status == .ok)
             }

@@ -58,6 +58,18 @@ import Testing
         #expect(error?.kind == .tooMuchMemory)
     }
 
+    @Test func anHonestMessageOfTheLargestSizeIsAccepted() throws {
+        let picture = [UInt8](repeating: 0xFF, count: 4 << 20)
+        var request = PersonalizeRequest(
+            references: Array(repeating: Reference(picture: .image(picture)), count: 4), prompt: "a portrait")
+        let excess = request.encode().count - MessageLimits.standard.maximumBytes
+        request.references[0].picture = .image(Array(picture.dropLast(excess)))
+        let bytes = request.encode()
+        #expect(bytes.count == MessageLimits.standard.maximumBytes)
+        #expect(try PersonalizeRequest.decode(bytes) == request)
+        #expect(throws: MessageError.self) { try PersonalizeRequest.decode(bytes + [0x40, 4]) }
+    }
+
     @Test func everyTruncationOfAMessageGivesAValueOrATypedError() throws {
         let bytes = try RangeTests.validRequest().encode()
         for count in 0..<bytes.count {

@@ -1,0 +1,193 @@
+import Autodiff
+import Checkpoints
+import Discriminators
+import Flow
+import Foundation
+import Networks
+import Raster
+public import Tensors
+
+/// A model ready to make pictures: networks, words, discriminators and defaults.
+///
+/// One per process and folder: all jobs share it, and with it one copy of the weights.
+public final class Model: Sendable {
+    /// Networks that judge pictures, besides those that the folder names.
+    public struct Judges: Sendable, Hashable {
+        /// SCRFD and ArcFace files.
+        public var faceDetector, faceRecognizer: String?
+        /// Side of the square that the face detector sees.
+        public var detectorSize: Int?
+        /// An ONNX network that maps a picture to a feature, for subjects of the kind `custom`.
+        public var custom: String?
+        /// Side of the square that the custom network sees, where its file does not say.
+        public var customSize: Int?
+
+        public init(
+            faceDetector: String? = nil, faceRecognizer: String? = nil, detectorSize: Int? = nil, custom: String? = nil,
+            customSize: Int? = nil
+        ) {
+            self.faceDetector = faceDetector
+            self.faceRecognizer = faceRecognizer
+            self.detectorSize = detectorSize
+            self.custom = custom
+            self.customSize = customSize
+        }
+    }
+
+    /// The name in the folder's `rectifid.json`, or the folder's own.
+    public let id: String
+    /// Fingerprint of everything that decides the pictures: configurations and weights.
+    public let hash: String
+    /// What a request that says nothing gets.
+    public let defaults: Settings
+    /// Kinds of subjects that this model has a discriminator for.
+    public let subjects: [Subject]
+
+    let promptEncoder: PromptEncoder
+    let network: UNet
+    let decoder: ImageDecoder
+    private let scheduler: SchedulerConfiguration
+    private let faces: FaceDiscriminator?
+    private let custom: EmbeddingDiscriminator?
+
+    /// Loads a model.
+    ///
+    /// - Parameters:
+    ///   - path: A folder in diffusers' layout.
+    ///   - judges: Discriminators in place of, or besides, those of the folder's `rectifid.json`.
+    /// - Throws: ``GenerationError`` that names the file at fault.
+    public init(_ path: String, judges: Judges = Judges()) throws(GenerationError) {
+        do {
+            let folder = try DiffusersFolder(path)
+            scheduler = try folder.configuration(of: .scheduler)
+            promptEncoder = try PromptEncoder(folder)
+            network = try UNet(try folder.configuration(of: .unet), try folder.weights(of: .unet))
+            decoder = try ImageDecoder(try folder.configuration(of: .decoder), try folder.weights(of: .decoder))
+            let sample: SampleSize = try folder.configuration(of: .unet)
+            defaults = try Settings(
+                folder, scheduler: scheduler, side: (sample.side ?? 64) * decoder.configuration.factor)
+            let files = JudgeFiles(folder, judges)
+            faces = try files.faceDiscriminator()
+            custom = try files.customDiscriminator()
+            id = folder.defaults.name ?? URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent
+            hash = try Fingerprint(ofFilesIn: path, and: files.all).description
+        } catch {
+            throw GenerationError(error)
+        }
+        subjects = (faces == nil ? [] : [.person]) + (custom == nil ? [] : [.custom])
+        guard decoder.configuration.latentChannels == network.configuration.inputChannels else {
+            throw GenerationError(
+                .invalidModel,
+                "\(path): the U-Net makes \(network.configuration.inputChannels) channels, the decoder takes "
+                    + "\(decoder.configuration.latentChannels)")
+        }
+    }
+
+    /// Pixels of a picture per pixel of its latent, along each axis.
+    public var factor: Int { decoder.configuration.factor }
+
+    /// Shape of the latent of a picture, `[1, h, w, C]`.
+    public func latentShape(_ settings: Settings) -> Shape {
+        [1, settings.height / factor, settings.width / factor, network.configuration.inputChannels]
+    }
+
+    /// The numbers that a request comes to.
+    ///
+    /// - Throws: ``GenerationError`` naming the field that is out of its range.
+    public func settings(for request: GenerationRequest) throws(GenerationError) -> Settings {
+        try defaults.overridden(by: request, factor: factor)
+    }
+
+    func schedule(_ settings: Settings) throws(GenerationError) -> Schedule {
+        do {
+            switch settings.flow {
+            case .rectified:
+                return try .rectified(steps: settings.steps, trainingSteps: scheduler.trainingSteps)
+            case .piecewise:
+                guard let prediction = Prediction(rawValue: scheduler.predictionType) else {
+                    throw GenerationError(
+                        .unsupported,
+                        "prediction type \(scheduler.predictionType); a piecewise flow needs "
+                            + Prediction.allCases.map(\.rawValue).joined(separator: ", "))
+                }
+                let noise = try NoiseSchedule(
+                    trainingSteps: scheduler.trainingSteps, betaStart: scheduler.betaStart, betaEnd: scheduler.betaEnd)
+                return try .piecewise(
+                    steps: settings.steps, windows: scheduler.timeWindows, prediction: prediction, noise: noise)
+            }
+        } catch {
+            throw GenerationError(error)
+        }
+    }
+
+    /// The discriminator for the subjects of some references, which are of one kind.
+    func discriminator(for references: [GenerationRequest.Reference]) throws(GenerationError) -> any Discriminator {
+        let kinds = Set(references.map(\.subject))
+        guard let subject = kinds.first, kinds.count == 1 else {
+            throw .invalid(
+                "subject", references.isEmpty ? "no reference given" : "references of several kinds; one kind per picture")
+        }
+        switch subject {
+        case .person:
+            if let faces { return faces }
+            throw GenerationError(
+                .unsupported, "model \(id) has no face networks; give --face-detector and --face-recognizer",
+                field: "subject")
+        case .custom:
+            if let custom { return custom }
+            throw GenerationError(.unsupported, "model \(id) has no custom discriminator; give --discriminator", field: "subject")
+        case .liveSubject, .object:
+            throw GenerationError(
+                .unsupported, "no discriminator for \(subject.rawValue); person and custom are supported", field: "subject")
+        }
+    }
+}
+
+/// `sample_size` of a U-Net's configuration: side of the latent that it was trained on.
+private struct SampleSize: Decodable {
+    let side: Int?
+
+    enum CodingKeys: String, CodingKey { case side = "sample_size" }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        side = try container.decodeIfPresent(Int.self, forKey: .side).flatMap { (2...512).contains($0) ? $0 : nil }
+    }
+}
+
+/// Which files the discriminators of a model come from.
+private struct JudgeFiles {
+    let detector, recognizer, custom: String?
+    let detectorSize, customSize: Int?
+
+    init(_ folder: DiffusersFolder, _ judges: Model.Judges) {
+        let place = URL(fileURLWithPath: folder.path)
+        func own(_ name: String?) -> String? { name.map { place.appendingPathComponent($0).path } }
+        detector = judges.faceDetector ?? own(folder.defaults.faceDetector)
+        recognizer = judges.faceRecognizer ?? own(folder.defaults.faceRecognizer)
+        custom = judges.custom
+        detectorSize = judges.detectorSize ?? folder.defaults.detectorSize
+        customSize = judges.customSize
+    }
+
+    var all: [String] { [detector, recognizer, custom].compactMap { $0 } }
+
+    func faceDiscriminator() throws -> FaceDiscriminator? {
+        switch (detector, recognizer) {
+        case (let detector?, let recognizer?):
+            return FaceDiscriminator(
+                detector: try FaceDetector(network: try ONNXNetwork(file: detector), inputSize: detectorSize),
+                recognizer: try FaceRecognizer(network: try ONNXNetwork(file: recognizer)))
+        case (nil, nil): return nil
+        default:
+            throw GenerationError(
+                .invalidRequest, "faces need both a detector and a recogniser; one of the two files is missing",
+                field: detector == nil ? "face-detector" : "face-recognizer")
+        }
+    }
+
+    func customDiscriminator() throws -> EmbeddingDiscriminator? {
+        guard let custom else { return nil }
+        return try EmbeddingDiscriminator(network: try ONNXNetwork(file: custom), size: customSize)
+    }
+}

@@ -1,0 +1,37 @@
+public import Autodiff
+public import Tensors
+
+/// A two-dimensional convolution of pictures `[N, H, W, C]`.
+public struct Convolution: Sendable {
+    /// `[outputs, kernel height, kernel width, inputs / groups]`, as the device keeps it.
+    public let filter: any Filter
+    /// `[outputs]`.
+    public let bias: Tensor?
+    public let window: Window
+
+    /// Takes weights as PyTorch stores them and moves their channels innermost, once.
+    ///
+    /// - Parameters:
+    ///   - weight: `[outputs, inputs / groups, kernel height, kernel width]`.
+    ///   - bias: `[outputs]`.
+    ///   - window: Strides, borders and groups.
+    /// - Throws: ``TensorError`` where the shapes do not fit.
+    public init(weight: Tensor, bias: Tensor?, _ window: Window = Window()) throws(TensorError) {
+        guard weight.shape.rank == 4, bias.map({ $0.shape == [weight.shape[0]] }) ?? true else {
+            throw .mismatch("convolution", weight.shape, bias?.shape ?? [], "[O, I, kh, kw] and [O] are needed")
+        }
+        filter = try weight.device.filter(try weight.device.transpose(weight, axes: [0, 2, 3, 1]))
+        self.bias = bias
+        self.window = window
+    }
+
+    /// `[N, H, W, inputs]` to `[N, H', W', outputs]`.
+    ///
+    /// - Parameter shift: `[outputs]`, added to every pixel with the bias, at no cost of its own.
+    public func callAsFunction(_ x: Variable, shift: Tensor? = nil) throws(TensorError) -> Variable {
+        guard let shift else { return try x.convolved(filter, bias: bias, window) }
+        guard let bias else { return try x.convolved(filter, bias: shift, window) }
+        let both = try shift.device.binary(.add, bias, shift, result: shift.shape)
+        return try x.convolved(filter, bias: both, window)
+    }
+}

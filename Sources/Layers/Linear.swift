@@ -1,0 +1,30 @@
+public import Autodiff
+public import Tensors
+
+/// y = x W^T + b over the innermost axis.
+public struct Linear: Sendable {
+    /// `[outputs, inputs]`, as the device keeps it.
+    public let weight: any Matrix
+    /// `[outputs]`.
+    public let bias: Tensor?
+
+    /// - Parameters:
+    ///   - weight: `[outputs, inputs]`; trailing extents of 1, as of a 1 x 1 convolution, may follow.
+    ///   - bias: `[outputs]`.
+    /// - Throws: ``TensorError`` where the shapes do not fit.
+    public init(weight: Tensor, bias: Tensor?) throws(TensorError) {
+        guard weight.shape.rank >= 2, weight.shape[0] * weight.shape[1] == weight.shape.count,
+            bias.map({ $0.shape == [weight.shape[0]] }) ?? true
+        else {
+            throw .mismatch("linear", weight.shape, bias?.shape ?? [], "[outputs, inputs] and [outputs] are needed")
+        }
+        let matrix = try weight.reshaped([weight.shape[0], weight.shape[1]])
+        self.weight = try weight.device.matrix(matrix)
+        self.bias = bias
+    }
+
+    /// `[.., inputs]` to `[.., outputs]`.
+    public func callAsFunction(_ x: Variable) throws(TensorError) -> Variable {
+        try x.linear(weight, bias: bias)
+    }
+}

@@ -1,0 +1,130 @@
+public import Autodiff
+public import Checkpoints
+import Layers
+public import Tensors
+
+/// Latents to pictures: the decoder of a variational autoencoder (diffusers' `AutoencoderKL`).
+public struct ImageDecoder: Sendable {
+    public let configuration: ImageDecoderConfiguration
+    private let postQuantization: Linear?  // post_quant_conv
+    private let input: Convolution  // decoder.conv_in
+    private let middle1, middle2: ResidualBlock  // decoder.mid_block.resnets
+    private let attention: PixelAttention?  // decoder.mid_block.attentions.0
+    private let levels: [Level]  // decoder.up_blocks
+    private let outputNorm: GroupNorm  // decoder.conv_norm_out, and SiLU
+    private let output: Convolution  // decoder.conv_out
+
+    /// Loads the decoder; the encoder's weights stay unread.
+    ///
+    /// - Throws: ``CheckpointError`` where a tensor is missing or has another shape than the configuration says.
+    public init(_ configuration: ImageDecoderConfiguration, _ weights: Weights) throws(CheckpointError) {
+        self.configuration = configuration
+        let (latent, groups) = (configuration.latentChannels, configuration.normGroups)
+        let channels = Array(configuration.channels.reversed())
+        let decoder = weights["decoder"], middle = decoder["mid_block"]
+        postQuantization =
+            configuration.hasPostQuantConvolution
+            ? try weights.linear("post_quant_conv", from: latent, to: latent) : nil
+        input = try decoder.convolution("conv_in", from: latent, to: channels[0])
+        middle1 = try ResidualBlock(
+            middle["resnets.0"], from: channels[0], to: channels[0], groups: groups, epsilon: 1e-6)
+        attention =
+            configuration.hasMiddleAttention
+            ? try PixelAttention(middle["attentions.0"], channels: channels[0], groups: groups) : nil
+        middle2 = try ResidualBlock(
+            middle["resnets.1"], from: channels[0], to: channels[0], groups: groups, epsilon: 1e-6)
+        var levels: [Level] = []
+        for (index, count) in channels.enumerated() {
+            levels.append(
+                try Level(
+                    decoder["up_blocks"][index], from: channels[max(index - 1, 0)], to: count,
+                    layers: configuration.layers + 1, groups: groups, isLast: index == channels.count - 1))
+        }
+        self.levels = levels
+        let last = configuration.channels[0]
+        outputNorm = try decoder.groupNorm("conv_norm_out", channels: last, groups: groups, epsilon: 1e-6, silu: true)
+        output = try decoder.convolution("conv_out", from: last, to: configuration.outputChannels)
+    }
+
+    /// Decodes latents.
+    ///
+    /// - Parameters:
+    ///   - latent: `[N, h, w, latentChannels]`, as the flow ends.
+    ///   - recomputing: Keep only each level's input for the derivative and compute the rest again on the way back: a
+    ///     512 x 512 picture takes gigabytes otherwise.
+    /// - Returns: `[N, factor * h, factor * w, 3]`, 0 to 1; the gradient is zero where the decoder left that range.
+    /// - Throws: ``TensorError`` where the shape does not fit.
+    public func callAsFunction(_ latent: Variable, recomputing: Bool = false) throws(TensorError) -> Variable {
+        guard latent.shape.rank == 4, latent.shape[3] == configuration.latentChannels, latent.shape.count > 0 else {
+            throw TensorError(
+                "image decoder",
+                "latent of shape \(latent.shape); [N, h, w, \(configuration.latentChannels)] is needed")
+        }
+        var x = try latent.scaled(by: 1 / configuration.scale, plus: configuration.shift)
+        if let postQuantization { x = try postQuantization(x) }
+        x = try middle1(try input(x))
+        if let attention { x = try attention(x) }
+        x = try middle2(x)
+        for level in levels {
+            x =
+                recomputing && x.isTracked
+                ? try Tape.checkpoint([x]) { (inputs) throws(TensorError) in try level(inputs[0]) } : try level(x)
+        }
+        return try output(try outputNorm(x)).scaled(by: 0.5, plus: 0.5).clamped(0, 1)
+    }
+}
+
+extension ImageDecoder {
+    /// Residual blocks at one resolution, then twice the resolution.
+    private struct Level: Sendable {
+        let residuals: [ResidualBlock]  // resnets
+        let upsample: Convolution?  // upsamplers.0.conv; not at the last level
+
+        init(
+            _ weights: Weights, from inputs: Int, to outputs: Int, layers: Int, groups: Int, isLast: Bool
+        ) throws(CheckpointError) {
+            var residuals: [ResidualBlock] = []
+            for layer in 0..<layers {
+                residuals.append(
+                    try ResidualBlock(
+                        weights["resnets"][layer], from: layer == 0 ? inputs : outputs, to: outputs, groups: groups,
+                        epsilon: 1e-6))
+            }
+            self.residuals = residuals
+            upsample = isLast ? nil : try weights.convolution("upsamplers.0.conv", from: outputs, to: outputs)
+        }
+
+        func callAsFunction(_ x: Variable) throws(TensorError) -> Variable {
+            var x = x
+            for residual in residuals { x = try residual(x) }
+            guard let upsample else { return x }
+            return try upsample(try x.upsampled())
+        }
+    }
+
+    /// Single-head attention among the pixels of the smallest feature map.
+    private struct PixelAttention: Sendable {
+        let norm: GroupNorm  // group_norm
+        let attention: Attention  // to_q, to_k, to_v, to_out.0; query, key, value, proj_attn in files before 2023
+
+        init(_ weights: Weights, channels: Int, groups: Int) throws(CheckpointError) {
+            norm = try weights.groupNorm("group_norm", channels: channels, groups: groups, epsilon: 1e-6)
+            let keys =
+                weights.contains("query.weight")
+                ? ["query", "key", "value", "proj_attn"] : ["to_q", "to_k", "to_v", "to_out.0"]
+            let query = try weights.linear(keys[0], from: channels, to: channels)
+            let key = try weights.linear(keys[1], from: channels, to: channels)
+            let value = try weights.linear(keys[2], from: channels, to: channels)
+            let output = try weights.linear(keys[3], from: channels, to: channels)
+            attention = try weights.loading(keys[0]) { () throws(TensorError) in
+                try Attention(query: query, key: key, value: value, output: output, heads: 1)
+            }
+        }
+
+        /// `[N, H, W, C]` to the same shape.
+        func callAsFunction(_ x: Variable) throws(TensorError) -> Variable {
+            let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+            return try attention(try norm(x).reshaped([n, h * w, c])).reshaped([n, h, w, c]).adding(x)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import DemoModel
+import Generation
+
+/// Which model, and which networks judge its pictures.
+struct ModelOptions: ParsableArguments {
+    @Option(name: .customLong("model"), help: "A folder in diffusers' layout, or demo for the embedded model.")
+    var path = "demo"
+
+    @Option(help: "SCRFD face detector, ONNX; the model's own by default.")
+    var faceDetector: String?
+
+    @Option(help: "ArcFace face recogniser, ONNX; the model's own by default.")
+    var faceRecognizer: String?
+
+    @Option(help: "Side of the square that the face detector sees, a multiple of 32.")
+    var detectorSize: Int?
+
+    @Option(help: "ONNX network from a picture to a feature, for --subject custom.")
+    var discriminator: String?
+
+    @Option(help: "Side of the square that it sees, where its file does not say.")
+    var discriminatorSize: Int?
+
+    func validate() throws {
+        if let size = detectorSize, size % 32 != 0 || !(32...4096).contains(size) {
+            throw ValidationError("--detector-size \(size); multiples of 32 up to 4096 are possible")
+        }
+    }
+
+    /// Loads the model.
+    func load() throws -> Model {
+        let directory: String
+        do {
+            directory = path == "demo" ? try DemoModel.directory() : path
+        } catch {
+            throw CommandFailure(.missingInput, "\(error)")
+        }
+        return try Model(
+            directory,
+            judges: .init(
+                faceDetector: faceDetector, faceRecognizer: faceRecognizer, detectorSize: detectorSize,
+                custom: discriminator, customSize: discriminatorSize))
+    }
+}

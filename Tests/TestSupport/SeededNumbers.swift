@@ -1,0 +1,23 @@
+public import Tensors
+
+/// Numbers that are the same in every run (SplitMix64), for operands of tests.
+public struct SeededNumbers: RandomNumberGenerator {
+    private var state: UInt64
+
+    public init(seed: UInt64) { state = seed }
+
+    public mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+
+    /// Numbers spread evenly over `range`.
+    public mutating func tensor(_ shape: Shape, in range: ClosedRange<Float> = -1...1) throws -> Tensor {
+        var numbers: [Float] = []
+        for _ in 0..<shape.count { numbers.append(Float.random(in: range, using: &self)) }
+        return try Tensor(numbers, shape: shape)
+    }
+}
