@@ -15,12 +15,14 @@ final class ScriptedPersonalizer: Personalizer {
     private let onBegin: @Sendable (PersonalizationJob) throws(Status) -> Void
     private let onPass: @Sendable (Int) throws(Status) -> Void
     private let begun = Mutex(0)
+    private let side: Int
 
     /// - Parameters:
     ///   - onBegin: Called for each job; may refuse it.
+    ///   - side: Width and height of its pictures.
     ///   - onPass: Called on the job's thread before each pass with its number; may block or fail.
     init(
-        hash: String = ScriptedPersonalizer.hash,
+        hash: String = ScriptedPersonalizer.hash, side: Int = 16,
         onBegin: @escaping @Sendable (PersonalizationJob) throws(Status) -> Void = { (_) throws(Status) in },
         onPass: @escaping @Sendable (Int) throws(Status) -> Void = { (_) throws(Status) in }
     ) {
@@ -28,6 +30,7 @@ final class ScriptedPersonalizer: Personalizer {
             ModelDescription(
                 id: "scripted", hash: hash, flow: .piecewise, width: 16, height: 16, steps: 2, iterations: 4, cfgScale: 1)
         ]
+        self.side = side
         self.onBegin = onBegin
         self.onPass = onPass
     }
@@ -41,7 +44,7 @@ final class ScriptedPersonalizer: Personalizer {
             throw Status(.notFound, "no model '\(id)'", details: [.resourceInfo(type: "model", name: id)])
         }
         try onBegin(job)
-        return ScriptedRun(job: job, modelHash: models[0].hash, state: state, onPass: onPass)
+        return ScriptedRun(job: job, modelHash: models[0].hash, state: state, side: side, onPass: onPass)
     }
 }
 
@@ -55,11 +58,12 @@ struct ScriptedRun: PersonalizationRun {
     private(set) var timings: [Timing] = []
     private var offset: [Float]
     private let seed: UInt64
+    private let side: Int
     private var isFinished = false
     private let onPass: @Sendable (Int) throws(Status) -> Void
 
     init(
-        job: PersonalizationJob, modelHash: String, state: ResumeState?,
+        job: PersonalizationJob, modelHash: String, state: ResumeState?, side: Int,
         onPass: @escaping @Sendable (Int) throws(Status) -> Void
     ) {
         self.modelHash = modelHash
@@ -69,6 +73,7 @@ struct ScriptedRun: PersonalizationRun {
         similarities = state?.similarities ?? []
         offset = state?.offsets.first?.values ?? [Float](repeating: 0, count: 12)
         seed = job.seed
+        self.side = side
         self.onPass = onPass
     }
 
@@ -80,7 +85,7 @@ struct ScriptedRun: PersonalizationRun {
         let similarity = sum / (1 + abs(sum))
         let loss = 100 * (1 - similarity)
         isFinished = iteration == iterations
-        let shown = offset
+        let (shown, side) = (offset, side)
         if !isFinished {
             for index in offset.indices {
                 offset[index] = offset[index] * 0.9 + Float((Int(seed % 1000) + 7 * index + 13 * iteration) % 31) / 31
@@ -93,8 +98,8 @@ struct ScriptedRun: PersonalizationRun {
         return PersonalizationPass(iteration: iteration, isLast: isFinished, loss: loss, similarity: similarity) {
             () throws(Status) in
             do {
-                let pixels = (0..<(16 * 16 * 3)).map { UInt8(truncatingIfNeeded: Int(shown[$0 % 12] * 1000) + $0) }
-                return try Picture(width: 16, height: 16, pixels: pixels)
+                let pixels = (0..<(side * side * 3)).map { UInt8(truncatingIfNeeded: Int(shown[$0 % 12] * 1000) + $0) }
+                return try Picture(width: side, height: side, pixels: pixels)
             } catch {
                 throw Status(.internal, "\(error)")
             }
