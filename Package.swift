@@ -1,7 +1,7 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// Settings of every Swift target. Upcoming features are named with the proposal that describes them.
+/// Settings of every Swift target; upcoming features are named with the proposal that describes them.
 let common: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),  // SE-0335
     .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
@@ -47,7 +47,8 @@ let package = Package(
         .target(name: "Networks", dependencies: ["Layers", "Autodiff", "Checkpoints", "Tensors"], swiftSettings: safe),
         .target(name: "Flow", dependencies: ["Autodiff", "Tensors"], swiftSettings: safe),
         .target(
-            name: "Discriminators", dependencies: ["Networks", "Checkpoints", "Autodiff", "Tensors"], swiftSettings: safe),
+            name: "Discriminators", dependencies: ["Networks", "Checkpoints", "Autodiff", "Tensors"],
+            swiftSettings: safe),
         .target(name: "Raster", dependencies: ["CCodec"], swiftSettings: common),
         .target(
             name: "Generation",
@@ -56,7 +57,8 @@ let package = Package(
         .target(name: "DemoModel", resources: [.copy("Resources")], swiftSettings: safe),
 
         // Wire and broker.
-        .target(name: "Messages", dependencies: ["CMessages", "CBoundedProtobuf"], swiftSettings: common),
+        .target(
+            name: "Messages", dependencies: ["CMessages", "CBoundedProtobuf", "CProtobufC"], swiftSettings: common),
         .target(
             name: "Broker", dependencies: ["CRabbitMQ", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
@@ -72,7 +74,8 @@ let package = Package(
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Jobs", "Generation", "Messages", "Broker", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff", "Tensors",
+                "Jobs", "Generation", "Messages", "Broker", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff",
+                "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -83,7 +86,9 @@ let package = Package(
             name: "TestSupport", dependencies: ["Autodiff", "Checkpoints", "Tensors"], path: "Tests/TestSupport",
             swiftSettings: common),
         .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: common),
-        .testTarget(name: "AutodiffTests", dependencies: ["Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
+        .testTarget(
+            name: "AutodiffTests", dependencies: ["Autodiff", "Checkpoints", "Tensors", "TestSupport"],
+            swiftSettings: common),
         .testTarget(
             name: "CheckpointsTests", dependencies: ["Checkpoints", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
@@ -94,16 +99,19 @@ let package = Package(
             name: "FlowTests", dependencies: ["Flow", "Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "DiscriminatorsTests",
-            dependencies: ["Discriminators", "Networks", "Checkpoints", "Autodiff", "Tensors", "Raster", "TestSupport"],
+            dependencies: [
+                "Discriminators", "Networks", "Checkpoints", "Autodiff", "Tensors", "Raster", "TestSupport",
+            ],
             swiftSettings: common),
         .testTarget(
             name: "RasterTests", dependencies: ["Raster"], resources: [.copy("Fixtures")], swiftSettings: common),
-        .testTarget(name: "MessagesTests", dependencies: ["Messages"], swiftSettings: common),
+        .testTarget(name: "MessagesTests", dependencies: ["Messages", "CBoundedProtobuf"], swiftSettings: common),
         .testTarget(
             name: "BrokerTests", dependencies: ["Broker", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
         .testTarget(
-            name: "GenerationTests", dependencies: ["Generation", "DemoModel", "Raster", "TestSupport"],
+            name: "GenerationTests",
+            dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
             swiftSettings: common),
         .testTarget(
             name: "JobsTests",

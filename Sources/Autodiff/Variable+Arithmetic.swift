@@ -93,9 +93,9 @@ extension Variable {
         return try total.scaled(by: Float(total.shape.count) / Float(shape.count))
     }
 
-    /// Cosine of the angle between two tensors of the same count, taken as vectors: a . b / (|a| |b|), shape `[]`.
+    /// Cosine of the angle between two tensors of the same count, taken as vectors; shape `[]`.
     ///
-    /// Norms below 1e-8 count as 1e-8 (PyTorch's `cosine_similarity`).
+    /// The inner product over the product of the norms. Norms below 1e-8 count as 1e-8 (PyTorch's `cosine_similarity`).
     public func cosine(with other: Variable) throws(TensorError) -> Variable {
         guard shape.count == other.shape.count else {
             throw .mismatch("cosine", shape, other.shape, "element counts differ")

@@ -47,8 +47,9 @@ extension Variable {
         }
     }
 
-    /// Samples the picture at `map(x, y)` for each output pixel (x, y): bilinear, zeros outside, pixel centres on
-    /// integers. The sampling is differentiated, the map is not.
+    /// Samples the picture at `map(x, y)` for each output pixel (x, y).
+    ///
+    /// Bilinear, zeros outside, pixel centres on integers. The sampling is differentiated, the map is not.
     public func warped(_ map: AffineMap, height: Int, width: Int) throws(TensorError) -> Variable {
         try picture("warp")
         guard height > 0, width > 0 else { throw TensorError("warp", "size \(height) x \(width)") }

@@ -56,8 +56,10 @@ public struct Variable {
 }
 
 extension Tape {
-    /// Runs `body` without recording it, and again, recorded, when its derivative is asked for: its memory is held only
-    /// during the way back, at the price of a second forward pass (gradient checkpointing, Chen et al. 2016).
+    /// Runs `body` without recording it, and again, recorded, when its derivative is asked for.
+    ///
+    /// Its memory is held only during the way back, at the price of a second forward pass (gradient checkpointing,
+    /// arXiv 1604.06174).
     ///
     /// - Parameters:
     ///   - inputs: The variables that the body differentiates by; other captures count as constants.

@@ -33,7 +33,7 @@ public struct ONNXError: Error, Sendable, Hashable, CustomStringConvertible {
 
 /// How much an ONNX file may ask for.
 public struct ONNXLimits: Sendable, Hashable {
-    /// Largest file. Protobuf itself ends at 2 GiB.
+    /// Largest file; protobuf itself ends at 2 GiB.
     public var maximumBytes: Int
     /// Most integers in all integer tensors together: these describe shapes, so real files need few.
     public var maximumIntegers: Int

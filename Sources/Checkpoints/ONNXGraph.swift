@@ -34,7 +34,7 @@ public struct ONNXGraph: Sendable {
 /// A value that the caller provides.
 public struct ONNXInput: Sendable, Hashable {
     public let name: String
-    /// Extents, outermost first; nil where the input decides. Nil as a whole where the file does not say.
+    /// Extents, outermost first; nil where the input decides, and as a whole where the file does not say.
     public let extents: [Int?]?
 
     public init(name: String, extents: [Int?]?) {

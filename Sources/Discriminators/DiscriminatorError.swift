@@ -13,8 +13,6 @@ public enum DiscriminatorError: Error, Sendable, Hashable, CustomStringConvertib
     case references(count: Int, allowed: ClosedRange<Int>)
     /// A picture is not `[1, H, W, 3]`.
     case picture(Shape)
-    /// A picture holds infinities or NaN.
-    case pictureNotFinite
     /// A network is not of the kind that is needed.
     case unsuitable(network: String, problem: String)
     /// A network cannot be read or run.
@@ -32,7 +30,6 @@ public enum DiscriminatorError: Error, Sendable, Hashable, CustomStringConvertib
         case .references(let count, let allowed):
             "\(count) references; from \(allowed.lowerBound) to \(allowed.upperBound) are supported"
         case .picture(let shape): "a picture of shape \(shape); [1, H, W, 3] is needed"
-        case .pictureNotFinite: "a picture holds infinities or NaN"
         case .unsuitable(let network, let problem): "the \(network) network does not fit: \(problem)"
         case .network(let error): "\(error)"
         case .computation(let error): "\(error)"

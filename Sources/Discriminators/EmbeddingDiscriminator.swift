@@ -31,18 +31,23 @@ public struct EmbeddingDiscriminator: Discriminator {
     /// - Throws: ``DiscriminatorError`` where the network does not take one picture and give one output, or no size is
     ///   known.
     public init(
-        network: ONNXNetwork, size: Int? = nil, normalization: Normalization = Normalization(mean: [0.5], deviation: [0.5])
+        network: ONNXNetwork, size: Int? = nil,
+        normalization: Normalization = Normalization(mean: [0.5], deviation: [0.5])
     ) throws(DiscriminatorError) {
         let shape = network.inputShape
         guard network.inputs.count == 1, network.outputs.count == 1, shape.count == 4, shape[3] ?? 3 == 3 else {
             throw .unsuitable(
                 network: "discriminator",
-                problem: "it has \(network.inputs.count) inputs and \(network.outputs.count) outputs; one colour picture "
+                problem:
+                    "it has \(network.inputs.count) inputs and \(network.outputs.count) outputs; one colour picture "
                     + "and one feature are needed")
         }
         guard let height = size ?? shape[1], let width = size ?? shape[2], (1...4096).contains(height),
             (1...4096).contains(width)
-        else { throw .unsuitable(network: "discriminator", problem: "its file leaves the input size open; give one up to 4096") }
+        else {
+            throw .unsuitable(
+                network: "discriminator", problem: "its file leaves the input size open; give one up to 4096")
+        }
         func channels(_ numbers: [Float]) -> [Float]? {
             guard numbers.allSatisfy(\.isFinite) else { return nil }
             return numbers.count == 1 ? [Float](repeating: numbers[0], count: 3) : numbers.count == 3 ? numbers : nil

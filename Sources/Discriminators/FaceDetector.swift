@@ -3,7 +3,7 @@ import Checkpoints
 public import Networks
 public import Tensors
 
-/// SCRFD (Guo et al. 2021, arXiv 2105.04714): finds faces and five landmarks of each.
+/// SCRFD (arXiv 2105.04714): finds faces and five landmarks of each.
 ///
 /// The network has nine outputs: scores, boxes and landmarks at strides 8, 16 and 32, recognised by their numbers of
 /// columns (1, 4, 10) and rows. Boxes and landmarks are distances from anchors in units of the stride, anchors stand at
@@ -75,7 +75,7 @@ public struct FaceDetector: Sendable {
         try checkPicture(picture.shape)
         // A rectifier takes NaN for 0: the network would find faces in it.
         guard picture.withElements({ (elements) in elements.indices.allSatisfy { elements[$0].isFinite } }) else {
-            throw .pictureNotFinite
+            throw .computation(TensorError("detect", "the picture holds infinities or NaN"))
         }
         let letterbox = try computing { () throws(TensorError) in try Letterbox(picture, size: inputSize) }
         let results = try running { () throws(ONNXError) in try network([Variable(letterbox.input)]) }

@@ -3,7 +3,7 @@ import Checkpoints
 public import Networks
 import Tensors
 
-/// ArcFace (Deng et al. 2019, arXiv 1801.07698): a feature whose direction says who a face belongs to.
+/// ArcFace (arXiv 1801.07698): a feature whose direction says who a face belongs to.
 public struct FaceRecognizer: Sendable {
     /// Side of the aligned crop that the network sees.
     public let cropSize: Int
@@ -17,13 +17,15 @@ public struct FaceRecognizer: Sendable {
         guard network.inputs.count == 1, network.outputs.count == 1, shape.count == 4, shape[3] ?? 3 == 3 else {
             throw .unsuitable(
                 network: "face recogniser",
-                problem: "it has \(network.inputs.count) inputs and \(network.outputs.count) outputs; one picture and one "
+                problem:
+                    "it has \(network.inputs.count) inputs and \(network.outputs.count) outputs; one picture and one "
                     + "embedding are needed")
         }
         let (height, width) = (shape[1] ?? 112, shape[2] ?? 112)
         guard height == width, height > 0, height <= 1024, height % 112 == 0 || height % 128 == 0 else {
             throw .unsuitable(
-                network: "face recogniser", problem: "crops of \(height) x \(width); multiples of 112 or 128 are aligned")
+                network: "face recogniser",
+                problem: "crops of \(height) x \(width); multiples of 112 or 128 are aligned")
         }
         self.network = network
         cropSize = height

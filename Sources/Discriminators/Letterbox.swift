@@ -16,7 +16,8 @@ struct Letterbox {
         let (height, width) = (picture.shape[1], picture.shape[2])
         let aspect = Double(height) / Double(width)
         // Very long pictures would vanish.
-        let fitted = height > width
+        let fitted =
+            height > width
             ? (height: size, width: max(1, Int(Double(size) / aspect)))
             : (height: max(1, Int(Double(size) * aspect)), width: size)
         factor = Float(Double(fitted.height) / Double(height))

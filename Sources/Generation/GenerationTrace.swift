@@ -48,8 +48,12 @@ public struct GenerationTrace {
                 }
             }
             if guidance.iteration == 0 {
-                for (index, velocity) in guidance.velocities.enumerated() { try add("velocity.\(index)", latent: velocity) }
-                for (index, gradient) in guidance.gradients.enumerated() { try add("gradient.0.\(index)", latent: gradient) }
+                for (index, velocity) in guidance.velocities.enumerated() {
+                    try add("velocity.\(index)", latent: velocity)
+                }
+                for (index, gradient) in guidance.gradients.enumerated() {
+                    try add("gradient.0.\(index)", latent: gradient)
+                }
                 try add("image.0", picture: guidance.details.picture)
                 for name in ["boxes", "points", "embedding"] {
                     if let tensor = guidance.details.found[name] { tensors.append(("\(name).0", tensor)) }

@@ -125,7 +125,8 @@ public final class Model: Sendable {
         let kinds = Set(references.map(\.subject))
         guard let subject = kinds.first, kinds.count == 1 else {
             throw .invalid(
-                "subject", references.isEmpty ? "no reference given" : "references of several kinds; one kind per picture")
+                "subject",
+                references.isEmpty ? "no reference given" : "references of several kinds; one kind per picture")
         }
         switch subject {
         case .person:
@@ -135,10 +136,12 @@ public final class Model: Sendable {
                 field: "subject")
         case .custom:
             if let custom { return custom }
-            throw GenerationError(.unsupported, "model \(id) has no custom discriminator; give --discriminator", field: "subject")
+            throw GenerationError(
+                .unsupported, "model \(id) has no custom discriminator; give --discriminator", field: "subject")
         case .liveSubject, .object:
             throw GenerationError(
-                .unsupported, "no discriminator for \(subject.rawValue); person and custom are supported", field: "subject")
+                .unsupported, "no discriminator for \(subject.rawValue); person and custom are supported",
+                field: "subject")
         }
     }
 }

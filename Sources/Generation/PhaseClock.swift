@@ -1,4 +1,4 @@
-/// Seconds spent in each phase of a job. One per job, on the job's thread.
+/// Seconds spent in each phase of a job; one per job, on the job's thread.
 final class PhaseClock {
     enum Phase: String, CaseIterable {
         case prompt, references, network, decoder, discriminator, gradient

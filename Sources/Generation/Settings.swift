@@ -37,7 +37,9 @@ public struct Settings: Sendable, Hashable {
             }
         if let name = said.flow {
             guard let kind = Schedule.Kind(rawValue: name) else {
-                throw GenerationError(.invalidModel, "\(folder.path): flow \(name.debugDescription) in rectifid.json; piecewise or rectified")
+                throw GenerationError(
+                    .invalidModel,
+                    "\(folder.path): flow \(name.debugDescription) in rectifid.json; piecewise or rectified")
             }
             flow = kind
         } else {
@@ -84,8 +86,12 @@ public struct Settings: Sendable, Hashable {
             }
         }
         guard (1...100).contains(steps) else { throw .invalid("steps", "\(steps); 1 to 100 are possible") }
-        guard (0...10_000).contains(iterations) else { throw .invalid("iterations", "\(iterations); 0 to 10000 are possible") }
+        guard (0...10_000).contains(iterations) else {
+            throw .invalid("iterations", "\(iterations); 0 to 10000 are possible")
+        }
         guard rate.isFinite, rate >= 0, rate <= 1000 else { throw .invalid("rate", "\(rate); 0 to 1000 are possible") }
-        guard cfgScale.isFinite, abs(cfgScale) <= 100 else { throw .invalid("cfg", "\(cfgScale); 0 to 100 are possible") }
+        guard cfgScale.isFinite, abs(cfgScale) <= 100 else {
+            throw .invalid("cfg", "\(cfgScale); 0 to 100 are possible")
+        }
     }
 }

@@ -8,7 +8,8 @@ extension ONNXCompiler {
         let picture = try channelsLast(try required(node, 0), node.place)
         let kernel = try required(node, 1).extents
         guard kernel.count == 4 else {
-            throw ONNXError(.unsupported, node.place, "weights \(kernel); only two-dimensional convolution is supported")
+            throw ONNXError(
+                .unsupported, node.place, "weights \(kernel); only two-dimensional convolution is supported")
         }
         let groups = try node.integer("group") ?? 1
         guard groups > 0, groups <= kernel[0], kernel[0] % groups == 0,
@@ -26,7 +27,8 @@ extension ONNXCompiler {
         let norm = soleReader(of: node, "BatchNormalization")
         let weights = try preparedConvolution(node, kernel: kernel, norm: norm?.node)
         let result = try emit(
-            [picture], extents: [picture.extents[0], kernel[0], size.height, size.width], layout: .channelsLast, node.place
+            [picture], extents: [picture.extents[0], kernel[0], size.height, size.width], layout: .channelsLast,
+            node.place
         ) { (x) throws(TensorError) in
             try x[0].convolved(weights.filter, bias: weights.bias, window)
         }
@@ -53,7 +55,8 @@ extension ONNXCompiler {
         let prepared = try attempt(node.place) { () throws(TensorError) in
             let ordered = try filter.device.transpose(filter, axes: ONNXValue.channelsLastAxes)
             return ONNXWeights.Convolution(
-                filter: try ordered.device.filter(ordered), bias: try bias.map { (list) throws(TensorError) in
+                filter: try ordered.device.filter(ordered),
+                bias: try bias.map { (list) throws(TensorError) in
                     try Tensor(list, shape: Shape([list.count]))
                 })
         }
@@ -122,7 +125,9 @@ extension ONNXCompiler {
     func window(
         _ node: ONNXNode, input: (height: Int, width: Int), kernel: (height: Int, width: Int), groups: Int = 1
     ) throws(ONNXError) -> Window {
-        func list(_ attribute: String, _ count: Int, _ range: ClosedRange<Int>, _ standard: Int) throws(ONNXError) -> [Int] {
+        func list(_ attribute: String, _ count: Int, _ range: ClosedRange<Int>, _ standard: Int) throws(ONNXError)
+            -> [Int]
+        {
             let values = try node.integers(attribute) ?? [Int](repeating: standard, count: count)
             guard values.count == count, values.allSatisfy({ range.contains($0) }) else {
                 throw ONNXError(.unsupported, node.place, "\(attribute) \(values) must be \(count) numbers in \(range)")

@@ -15,7 +15,9 @@ extension ONNXCompiler {
         case "Constant": return try literal(node)
         case "Shape":
             let extents = try required(node, 0).extents
-            func bound(_ position: Int) -> Int { min(max(position < 0 ? position + extents.count : position, 0), extents.count) }
+            func bound(_ position: Int) -> Int {
+                min(max(position < 0 ? position + extents.count : position, 0), extents.count)
+            }
             let start = bound(try node.integer("start") ?? 0)
             let part = Array(extents[start..<max(start, bound(try node.integer("end") ?? extents.count))])
             return ONNXValue(source: .integers(part), extents: [part.count])
@@ -84,7 +86,9 @@ extension ONNXCompiler {
         case .integers(let list):
             if !toNumbers { return type == 9 ? try elementwise(node, [value]) { $0[0] != 0 ? 1 : 0 } : value }
             let shape = try shape(value.extents, node.place)
-            let tensor = try attempt(node.place) { () throws(TensorError) in try Tensor(list.map { Float($0) }, shape: shape) }
+            let tensor = try attempt(node.place) { () throws(TensorError) in
+                try Tensor(list.map { Float($0) }, shape: shape)
+            }
             return ONNXValue(source: .constant(tensor), extents: value.extents)
         case .constant where !toNumbers:
             try checkIntegers(value.count, node)
@@ -116,7 +120,8 @@ extension ONNXCompiler {
         _ node: ONNXNode, _ a: (list: [Int], extents: [Int]), _ b: (list: [Int], extents: [Int])
     ) throws(ONNXError) -> ONNXValue {
         let operands = [
-            ONNXValue(source: .integers(a.list), extents: a.extents), ONNXValue(source: .integers(b.list), extents: b.extents),
+            ONNXValue(source: .integers(a.list), extents: a.extents),
+            ONNXValue(source: .integers(b.list), extents: b.extents),
         ]
         let operation = node.operation
         return try elementwise(node, operands) { pair in

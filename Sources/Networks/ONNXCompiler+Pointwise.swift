@@ -21,7 +21,8 @@ extension ONNXCompiler {
             }
         case "HardSigmoid":
             let (slope, shift) = (try node.number("alpha") ?? 0.2, try node.number("beta") ?? 0.5)
-            return try each(node, value) { (x) throws(TensorError) in try x.scaled(by: slope, plus: shift).clamped(0, 1) }
+            return try each(node, value) { (x) throws(TensorError) in try x.scaled(by: slope, plus: shift).clamped(0, 1)
+            }
         case "HardSwish":
             return try each(node, value) { (x) throws(TensorError) in
                 try x.multiplied(by: x.scaled(by: 1 / 6, plus: 0.5).clamped(0, 1))
@@ -64,11 +65,13 @@ extension ONNXCompiler {
         }
         // One per channel: [C, 1, 1] or [1, C, 1, 1]; files converted from other frameworks also write [C].
         let channels = rank > 1 ? value.extents[1] : value.extents[0]
-        let perChannel = slope.count == channels && extents.contains(channels)
+        let perChannel =
+            slope.count == channels && extents.contains(channels)
             && (rank <= 2 || extents.last == 1 || extents == [channels])
         guard perChannel, rank <= 2 || rank == 4 else {
             throw ONNXError(
-                .unsupported, node.place, "a slope of extents \(extents) for \(value.extents); one per channel is supported")
+                .unsupported, node.place,
+                "a slope of extents \(extents) for \(value.extents); one per channel is supported")
         }
         let placed = rank == 4 ? try channelsLast(value, node.place) : try plain(value, node.place)
         return try prelu(node, placed, slope: slope)
@@ -92,7 +95,9 @@ extension ONNXCompiler {
         if let scaled = try scaled(node, a, b, extents: extents) { return scaled }
         let (first, second) = try aligned(a, b, rank: extents.count, node.place)
         let layout = first.layout
-        func emit(_ body: @escaping @Sendable (Variable, Variable) throws(TensorError) -> Variable) throws(ONNXError) -> ONNXValue {
+        func emit(_ body: @escaping @Sendable (Variable, Variable) throws(TensorError) -> Variable) throws(ONNXError)
+            -> ONNXValue
+        {
             try self.emit([first, second], extents: extents, layout: layout, node.place) { (x) throws(TensorError) in
                 try body(x[0], x[1])
             }

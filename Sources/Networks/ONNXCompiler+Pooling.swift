@@ -34,11 +34,13 @@ extension ONNXCompiler {
         }
         let includesBorder = try node.integer("count_include_pad") ?? 0 != 0
         return try averagePool(
-            picture, extents: extents, kernel: kernel, window: window, declared: plain, includesBorder: includesBorder, node)
+            picture, extents: extents, kernel: kernel, window: window, declared: plain, includesBorder: includesBorder,
+            node)
     }
 
-    /// The window with the border that makes the output round up. A last window that would start behind the declared
-    /// border is left out, as PyTorch does it.
+    /// The window with the border that makes the output round up.
+    ///
+    /// A last window that would start behind the declared border is left out, as PyTorch does it.
     private func roundedUp(
         _ window: Window, input: (height: Int, width: Int), kernel: (height: Int, width: Int)
     ) -> Window {
@@ -64,7 +66,8 @@ extension ONNXCompiler {
         includesBorder: Bool, _ node: ONNXNode
     ) throws(ONNXError) -> ONNXValue {
         let channels = extents[1]
-        func counts(_ outputs: Int, _ extent: Int, _ kernel: Int, _ stride: Int, _ before: Int, _ after: Int) -> [Float] {
+        func counts(_ outputs: Int, _ extent: Int, _ kernel: Int, _ stride: Int, _ before: Int, _ after: Int) -> [Float]
+        {
             (0..<outputs).map { index in
                 let start = index * stride - before
                 let low = includesBorder ? start : max(start, 0)
@@ -84,7 +87,8 @@ extension ONNXCompiler {
             let share = rows.flatMap { row in columns.map { 1 / (row * $0) } }
             return (try ones.device.filter(ones), try Tensor(share, shape: Shape([rows.count, columns.count, 1])))
         }
-        return try emit([picture], extents: extents, layout: .channelsLast, node.place) { [window] (x) throws(TensorError) in
+        return try emit([picture], extents: extents, layout: .channelsLast, node.place) {
+            [window] (x) throws(TensorError) in
             try x[0].convolved(filter, window).multiplied(by: Variable(share))
         }
     }

@@ -27,7 +27,8 @@ extension ONNXCompiler {
         var bias: [Float]?
         if let c = try input(node, 2) {
             guard [[], [1], [outputs], [1, outputs], [1, 1]].contains(c.extents) else {
-                throw ONNXError(.unsupported, node.place, "C of extents \(c.extents); one number per column is supported")
+                throw ONNXError(
+                    .unsupported, node.place, "C of extents \(c.extents); one number per column is supported")
             }
             let numbers = try requiredConstant(node, 2).elements.map { $0 * beta }
             bias = numbers.count == outputs ? numbers : [Float](repeating: numbers[0], count: outputs)
@@ -37,13 +38,15 @@ extension ONNXCompiler {
 
     mutating func matrixProduct(_ node: ONNXNode) throws(ONNXError) -> ONNXValue {
         let (a, b) = (try required(node, 0), try required(node, 1))
-        guard a.extents.count >= 2, b.extents.count >= 2, a.extents[a.extents.count - 1] == b.extents[b.extents.count - 2]
+        guard a.extents.count >= 2, b.extents.count >= 2,
+            a.extents[a.extents.count - 1] == b.extents[b.extents.count - 2]
         else { throw ONNXError(.unsupported, node.place, "extents \(a.extents) and \(b.extents)") }
         if case .constant = b.source, b.extents.count == 2 {
             return try linear(node, a, outputs: b.extents[1], transposed: false, alpha: 1, bias: nil)
         }
         guard b.extents.count == 2 || a.extents.dropLast(2) == b.extents.dropLast(2) else {
-            throw ONNXError(.unsupported, node.place, "extents \(a.extents) and \(b.extents): leading extents must be equal")
+            throw ONNXError(
+                .unsupported, node.place, "extents \(a.extents) and \(b.extents): leading extents must be equal")
         }
         let extents = a.extents.dropLast() + b.extents.suffix(1)
         let operands = [try plain(a, node.place), try plain(b, node.place)]
@@ -60,7 +63,8 @@ extension ONNXCompiler {
         if case .flattened = value.layout {} else { value = try plain(value, node.place) }
         let norm = value.extents.count == 2 ? soleReader(of: node, "BatchNormalization") : nil
         let weights = try preparedProduct(
-            node, layout: value.layout, outputs: outputs, transposed: transposed, alpha: alpha, bias: bias, norm: norm?.node)
+            node, layout: value.layout, outputs: outputs, transposed: transposed, alpha: alpha, bias: bias,
+            norm: norm?.node)
         var extents = value.extents
         extents[extents.count - 1] = outputs
         let result = try emit([value], extents: extents, node.place) { (x) throws(TensorError) in
@@ -105,7 +109,9 @@ extension ONNXCompiler {
         _ node: ONNXNode, _ a: ONNXValue, _ b: ONNXValue, transposed: Bool, alpha: Float, beta: Float
     ) throws(ONNXError) -> ONNXValue {
         var b = try plain(b, node.place)
-        if transposed { b = try permute(b, axes: [1, 0], extents: [b.extents[1], b.extents[0]], layout: .plain, node.place) }
+        if transposed {
+            b = try permute(b, axes: [1, 0], extents: [b.extents[1], b.extents[0]], layout: .plain, node.place)
+        }
         let extents = [a.extents[0], b.extents[1]]
         let product = try emit([try plain(a, node.place), b], extents: extents, node.place) { (x) throws(TensorError) in
             let product = try x[0].product(x[1])

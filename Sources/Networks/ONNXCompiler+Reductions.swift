@@ -46,14 +46,16 @@ extension ONNXCompiler {
             }
         }
         if value.layout == .channelsLast, axis == 1 {
-            return try emit([value], extents: value.extents, layout: .channelsLast, node.place) { (x) throws(TensorError) in
+            return try emit([value], extents: value.extents, layout: .channelsLast, node.place) {
+                (x) throws(TensorError) in
                 try x[0].softmax()
             }
         }
         var order = Array(0..<rank)
         order.swapAt(axis, rank - 1)
         let ordered = try plain(value, node.place)
-        let inner = try permute(ordered, axes: order, extents: order.map { value.extents[$0] }, layout: .plain, node.place)
+        let inner = try permute(
+            ordered, axes: order, extents: order.map { value.extents[$0] }, layout: .plain, node.place)
         let result = try emit([inner], extents: inner.extents, node.place) { (x) throws(TensorError) in
             try x[0].softmax()
         }

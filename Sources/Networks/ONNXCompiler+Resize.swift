@@ -9,7 +9,9 @@ extension ONNXCompiler {
         let (scales, extents) = try resizedExtents(node, picture.extents)
         guard extents[0] == picture.extents[0], extents[1] == picture.extents[1], extents[2] > 0, extents[3] > 0,
             picture.count > 0
-        else { throw ONNXError(.unsupported, node.place, "\(picture.extents) to \(extents); only height and width change") }
+        else {
+            throw ONNXError(.unsupported, node.place, "\(picture.extents) to \(extents); only height and width change")
+        }
         let sampling = try ResizeSampling(node, opset: graph.opset)
         let rows = sampling.weights(input: picture.extents[2], output: extents[2], scale: scales[2])
         let columns = sampling.weights(input: picture.extents[3], output: extents[3], scale: scales[3])
@@ -35,7 +37,9 @@ extension ONNXCompiler {
             try axesAreAll(node)
             guard sizes.count == 4, try node.text("keep_aspect_ratio_policy") ?? "stretch" == "stretch",
                 extents.allSatisfy({ $0 > 0 })
-            else { throw ONNXError(.unsupported, node.place, "sizes \(sizes) must be four, without an aspect ratio policy") }
+            else {
+                throw ONNXError(.unsupported, node.place, "sizes \(sizes) must be four, without an aspect ratio policy")
+            }
             try checkSize(sizes, node.place)
             return (zip(sizes, extents).map { Double($0) / Double($1) }, sizes)
         }

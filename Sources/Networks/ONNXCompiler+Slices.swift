@@ -30,7 +30,8 @@ extension ONNXCompiler {
         pairs.insert(step, at: stored + 1)
         let split = try shape(pairs, place)
         return try emit([value], extents: extents, layout: value.layout, place) { (x) throws(TensorError) in
-            let whole = fill.count == 0
+            let whole =
+                fill.count == 0
                 ? x[0]
                 : try Variable.concatenating([x[0], Variable(try Tensor(repeating: 0, shape: fill))], axis: stored)
             let part = try whole.sliced(axis: stored, range.lowerBound..<range.lowerBound + count * step)
@@ -86,7 +87,9 @@ extension ONNXCompiler {
         }
         guard let sizes, sizes.count == count, sizes.allSatisfy({ $0 >= 0 && $0 <= extent }),
             sizes.reduce(0, +) == extent
-        else { throw ONNXError(.malformed, node.place, "axis \(axis) of \(value.extents) is not split into its outputs") }
+        else {
+            throw ONNXError(.malformed, node.place, "axis \(axis) of \(value.extents) is not split into its outputs")
+        }
         var parts: [ONNXValue] = []
         var start = 0
         for size in sizes {
@@ -152,7 +155,9 @@ extension ONNXCompiler {
         var value = try required(node, 0)
         if case .flattened = value.layout { value = try plain(value, node.place) }
         let mode = try node.text("mode") ?? "constant"
-        guard mode == "constant" else { throw ONNXError(.unsupported, node.place, "mode \(mode); constant is supported") }
+        guard mode == "constant" else {
+            throw ONNXError(.unsupported, node.place, "mode \(mode); constant is supported")
+        }
         let attributes = graph.opset < 11
         guard let pads = attributes ? try node.integers("pads") : try integers(node, 1) else {
             throw ONNXError(.malformed, node.place, "the pads are missing")

@@ -92,7 +92,8 @@ struct ONNXCompiler {
         guard let value = try input(node, index) else { return nil }
         guard case .integers(let integers) = value.source else {
             throw ONNXError(
-                .unsupported, node.place, "input \(node.inputs[index]) must be integers known from constants and shapes")
+                .unsupported, node.place, "input \(node.inputs[index]) must be integers known from constants and shapes"
+            )
         }
         return integers
     }
@@ -181,6 +182,8 @@ struct ONNXCompiler {
     /// Gives a weight back that only the current node reads.
     mutating func release(_ node: ONNXNode, _ index: Int) {
         let name = node.inputs[index]
-        if readers[name]?.count == 1 { weights.release(name) }
+        guard readers[name]?.count == 1, let extents = values[name]?.extents else { return }
+        weights.release(name)
+        if weights.released[name] != nil { values[name] = ONNXValue(source: .released, extents: extents) }
     }
 }

@@ -19,7 +19,7 @@ public final class ONNXNetwork: Sendable {
         var plans: [(shapes: [[Int]], plan: ONNXPlan)] = []
     }
 
-    /// Plans kept; the oldest leaves first. Callers use one or two sizes, a resident of many would only hold memory.
+    /// Plans kept, the oldest leaving first: callers use one or two sizes, and more would only hold memory.
     private static let planLimit = 8
 
     private let graph: ONNXGraph
@@ -40,7 +40,9 @@ public final class ONNXNetwork: Sendable {
     }
 
     /// Prepares a network.
-    public init(_ graph: ONNXGraph, maximumElements: Int = 1 << 28) throws(ONNXError) {
+    ///
+    /// - Parameter graph: Consumed, so that its weights are given back one by one as prepared filters replace them.
+    public init(_ graph: consuming ONNXGraph, maximumElements: Int = 1 << 28) throws(ONNXError) {
         guard graph.opset >= 7 else {
             throw ONNXError(
                 .unsupported, "file", "operator set \(graph.opset); 7 and later are supported. Export the model again")
@@ -50,12 +52,10 @@ public final class ONNXNetwork: Sendable {
         inputs = graph.inputs
         outputs = graph.outputs
         self.maximumElements = maximumElements
-        var bare = graph
-        bare.nodes = nodes
-        // Weights live in the state alone, so that those replaced by prepared filters are given back.
-        bare.initializers = [:]
-        self.graph = bare
         state = Mutex(State(weights: ONNXWeights(graph.initializers)))
+        graph.nodes = nodes
+        graph.initializers = [:]
+        self.graph = graph
         // Where the batch is open, any size may come, but 1 surely will.
         let shapes = inputs.map { $0.extents.flatMap { ONNXNetwork.complete($0) } }
         if !shapes.contains(where: { $0 == nil }) { _ = try plan(for: shapes.compactMap { $0 }) }
@@ -78,7 +78,9 @@ public final class ONNXNetwork: Sendable {
             throw ONNXError(.input, "network", "\(inputs.count) inputs given; it takes \(self.inputs.count)")
         }
         var shapes: [[Int]] = []
-        for (input, declared) in zip(inputs, self.inputs) { shapes.append(try ONNXNetwork.extents(of: input, declared)) }
+        for (input, declared) in zip(inputs, self.inputs) {
+            shapes.append(try ONNXNetwork.extents(of: input, declared))
+        }
         return try plan(for: shapes).run(inputs)
     }
 
@@ -97,8 +99,10 @@ public final class ONNXNetwork: Sendable {
         try state.withLock { (state) throws(ONNXError) in
             if let known = state.plans.first(where: { $0.shapes == shapes }) { return known.plan }
             var compiler = ONNXCompiler(graph: graph, weights: state.weights, maximumElements: maximumElements)
+            // Held in one place, so that what the compiler releases is freed at once.
+            state.weights = ONNXWeights([:])
+            defer { state.weights = compiler.weights }
             let plan = try compiler.compile(inputs: shapes)
-            state.weights = compiler.weights
             if state.plans.count >= ONNXNetwork.planLimit { state.plans.removeFirst() }
             state.plans.append((shapes, plan))
             return plan
@@ -111,7 +115,8 @@ public final class ONNXNetwork: Sendable {
         let extents = shape.count == 4 ? ONNXValue.channelsFirstAxes.map { shape[$0] } : shape
         if let wanted = declared.extents {
             // A batch of any size goes through a network exported for one.
-            let fits = wanted.count == extents.count
+            let fits =
+                wanted.count == extents.count
                 && zip(wanted, extents).enumerated().allSatisfy { axis, pair in
                     axis == 0 || pair.0 == nil || pair.0 == pair.1
                 }
@@ -131,6 +136,10 @@ public final class ONNXNetwork: Sendable {
 
     /// The nodes that the outputs depend on, in their order.
     private static func reachable(_ graph: ONNXGraph) throws(ONNXError) -> [ONNXNode] {
+        var made: Set<String> = []
+        for name in graph.nodes.flatMap(\.outputs) where !name.isEmpty && !made.insert(name).inserted {
+            throw ONNXError(.malformed, "value \(name)", "two nodes make it")
+        }
         var needed = Set(graph.outputs)
         var nodes: [ONNXNode] = []
         for node in graph.nodes.reversed() where node.outputs.contains(where: { !$0.isEmpty && needed.contains($0) }) {

@@ -9,7 +9,9 @@ public enum ElementType: Sendable, Hashable {
 }
 
 extension Tensor {
-    /// Numbers of a weight file as float32; exact for all three formats. The bytes need not be aligned.
+    /// Numbers of a weight file as float32; exact for all three formats.
+    ///
+    /// The bytes need not be aligned.
     ///
     /// - Parameters:
     ///   - bytes: Little-endian numbers, row major.

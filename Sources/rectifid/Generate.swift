@@ -83,7 +83,8 @@ struct Generate: AsyncParsableCommand {
         do {
             let tensor = try Safetensors(initialNoise).tensor("initial_noise")
             guard tensor.shape.rank == 4 else {
-                throw CommandFailure(.refused, "\(initialNoise): initial_noise has shape \(tensor.shape); [1, C, h, w] is needed")
+                throw CommandFailure(
+                    .refused, "\(initialNoise): initial_noise has shape \(tensor.shape); [1, C, h, w] is needed")
             }
             return try Variable(tensor).transposed([0, 2, 3, 1]).tensor
         } catch let error as CheckpointError {

@@ -30,7 +30,8 @@ struct PictureOptions: ParsableArguments {
     @Option(help: "Size of an update; the model's own by default.")
     var rate: Double?
 
-    @Option(help: "How much of an update becomes the offset after a step: derived, published, a number, or one per step.")
+    @Option(
+        help: "How much of an update becomes the offset after a step: derived, published, a number, or one per step.")
     var gain: Gain?
 
     @Option(name: .customLong("cfg"), help: "Scale of classifier-free guidance; up to 1 the prompt runs alone.")

@@ -19,7 +19,8 @@ struct ProgressReport {
     /// Shows a pass.
     func show(iteration: Int, loss: Float, similarity: Float) {
         let seconds = (ContinuousClock().now - start) / .seconds(1)
-        let numbers = String(format: "%3d/%d  loss %7.3f  similarity %.3f  %5.1f s", iteration, iterations, loss, similarity, seconds)
+        let numbers = String(
+            format: "%3d/%d  loss %7.3f  similarity %.3f  %5.1f s", iteration, iterations, loss, similarity, seconds)
         if isTerminal {
             let width = 28
             let done = iterations == 0 ? width : width * iteration / iterations

@@ -35,6 +35,7 @@ enum BrokerKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
     ) throws -> RabbitMQBroker {
         var configuration = try RabbitMQConfiguration(url: #require(url))
         configuration.connectionName = "tests"
+        configuration.backoff = Backoff(initial: .milliseconds(50), maximum: .seconds(1))
         adjust(&configuration)
         var logger = Logger(label: "broker")
         logger.logLevel = ProcessInfo.processInfo.environment["RECTIFID_TEST_LOG"] == nil ? .critical : .debug

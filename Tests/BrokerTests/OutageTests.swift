@@ -112,7 +112,7 @@ struct OutageTests {
             try await broker.ready(within: .seconds(30))
             let pid = try #require(
                 pid_t(
-                    String(contentsOfFile: node.directory + "/pid", encoding: .utf8).trimmingCharacters(
+                    String(contentsOfFile: node.directory + "/rabbitmq.pid", encoding: .utf8).trimmingCharacters(
                         in: .whitespacesAndNewlines)))
             kill(pid, SIGSTOP)
             #expect(await broker.reaches { if case .disconnected = $0 { true } else { false } })

@@ -78,7 +78,8 @@ import Testing
         for tensor in [
             float.varint(1, 2).data(9, [0, 0, 0, 0]), float.varint(1, 2).data(9, [0, 0, 0, 0, 0]),
             float.varint(1, 2).float(4, 1), float.varint(1, 1 << 62).varint(1, 8).data(9, []),
-            float.varint(1, UInt64(bitPattern: -2)).data(9, []), float.varint(1, 1 << 39).data(9, []), float.varint(1, 2),
+            float.varint(1, UInt64(bitPattern: -2)).data(9, []), float.varint(1, 1 << 39).data(9, []),
+            float.varint(1, 2),
         ] {
             let error = try #require(failure(model(ONNXBytes().message(5, tensor.text(8, "w")))))
             #expect(error.kind == .malformed)
@@ -118,7 +119,8 @@ import Testing
         // A subgraph in an attribute of a node of a subgraph...: field 6 of an attribute, which is not read.
         var nested = [UInt8]()
         for _ in 0..<20_000 { nested = ONNXBytes().data(6, nested).bytes }
-        let node = ONNXBytes().text(2, "z").text(4, "If").message(5, ONNXBytes().text(1, "then").data(6, nested).varint(20, 5))
+        let node = ONNXBytes().text(2, "z").text(4, "If").message(
+            5, ONNXBytes().text(1, "then").data(6, nested).varint(20, 5))
         let graph = try ONNXGraph(bytes: model(ONNXBytes().message(1, node)))
         guard case .other(type: 5)? = graph.nodes.last?.attributes["then"] else {
             Issue.record("the subgraph was read as something else")
@@ -143,7 +145,9 @@ import Testing
 
     @Test func `A hundred thousand damaged files are read or refused`() throws {
         let names = ["resize_to_computed_size", "conv_then_norm", "split", "layer_norm"]
-        let files = try names.map { [UInt8](try Data(contentsOf: URL(fileURLWithPath: Golden.path("onnx/\($0).onnx")))) }
+        let files = try names.map {
+            [UInt8](try Data(contentsOf: URL(fileURLWithPath: Golden.path("onnx/\($0).onnx"))))
+        }
         var random = Mutations(seed: 1)
         var read = 0, refused = 0
         for round in 0..<100_000 {

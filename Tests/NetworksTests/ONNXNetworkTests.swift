@@ -12,7 +12,8 @@ import Testing
         initializers: [String: ONNXTensor] = [:]
     ) -> ONNXGraph {
         ONNXGraph(
-            nodes: nodes, initializers: initializers, inputs: [ONNXInput(name: "x", extents: extents)], outputs: outputs,
+            nodes: nodes, initializers: initializers, inputs: [ONNXInput(name: "x", extents: extents)],
+            outputs: outputs,
             opset: opset)
     }
 
@@ -134,8 +135,12 @@ import Testing
     }
 
     @Test func `Damaged files never trap on the way from bytes to numbers`() throws {
-        let names = ["resize_to_computed_size", "flatten_norm_gemm", "slice_steps", "conv_then_norm", "average_pool_same"]
-        let files = try names.map { [UInt8](try Data(contentsOf: URL(fileURLWithPath: Golden.path("onnx/\($0).onnx")))) }
+        let names = [
+            "resize_to_computed_size", "flatten_norm_gemm", "slice_steps", "conv_then_norm", "average_pool_same",
+        ]
+        let files = try names.map {
+            [UInt8](try Data(contentsOf: URL(fileURLWithPath: Golden.path("onnx/\($0).onnx"))))
+        }
         var random = Mutations(seed: 5)
         var ran = 0
         for round in 0..<5000 {
