@@ -67,7 +67,7 @@ let package = Package(
         .target(
             name: "Jobs",
             dependencies: [
-                "Generation", "Flow", "Raster", "Messages", "Broker",
+                "Generation", "Flow", "Tensors", "Raster", "Messages", "Broker",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),

@@ -76,7 +76,8 @@ struct Job: Sendable {
         guard let header = properties.headers[Wire.Header.deadline] else { return nil }
         guard let deadline = header.int64Value, deadline > 0 else {
             throw .property(
-                Wire.Header.deadline, "is not a point in time", allowed: "milliseconds since 1970 UTC, a 64-bit integer")
+                Wire.Header.deadline, "is not a point in time", allowed: "milliseconds since 1970 UTC, a 64-bit integer"
+            )
         }
         return deadline
     }

@@ -3,17 +3,35 @@ import Logging
 import Messages
 
 extension JobWorker {
+    /// Declares the worker's own queue on the control exchange and subscribes to it.
+    func subscribeToControl() async throws(BrokerError) -> Consumer {
+        try await broker.declare(configuration.pool.controlTopology(ofWorker: configuration.workerID))
+        return try await broker.consume(
+            queue: configuration.pool.controlQueue(ofWorker: configuration.workerID), prefetch: 8)
+    }
+
     /// Answers what all workers are asked: to cancel a job, to describe themselves.
-    func listen(to consumer: Consumer) async {
-        var iterator = consumer.makeAsyncIterator()
-        while true {
-            do throws(BrokerError) {
-                guard let delivery = try await iterator.next() else { return }
-                await answer(delivery)
-            } catch {
-                logger.error("deaf to cancellations", metadata: ["error": "\(error)"])
-                return
+    func listen(to first: Consumer) async {
+        var consumer: Consumer? = first
+        while !Task.isCancelled, broker.state != .closed {
+            if let consumer {
+                await answerAll(from: consumer)
+                await consumer.cancel()
             }
+            guard !Task.isCancelled else { return }
+            // Somebody has deleted the queue; a worker that cannot be told to stop a job should not stay so.
+            logger.warning("subscribing to control messages again")
+            do { try await configuration.clock.sleep(for: .seconds(1)) } catch { return }
+            consumer = try? await subscribeToControl()
+        }
+    }
+
+    private func answerAll(from consumer: Consumer) async {
+        var iterator = consumer.makeAsyncIterator()
+        do throws(BrokerError) {
+            while let delivery = try await iterator.next() { await answer(delivery) }
+        } catch {
+            logger.warning("control messages ended", metadata: ["error": "\(error)"])
         }
     }
 

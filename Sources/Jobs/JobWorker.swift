@@ -61,16 +61,13 @@ public final class JobWorker: Service {
             try await broker.declare(configuration.pool.topology)
         }
         // Before the first job, so that no cancellation is missed by a worker that has one.
-        try await broker.declare(configuration.pool.controlTopology(ofWorker: configuration.workerID))
-        let control = try await broker.consume(
-            queue: configuration.pool.controlQueue(ofWorker: configuration.workerID), prefetch: 8)
+        let control = try await subscribeToControl()
         let listening = Task { await listen(to: control) }
         life.withLock { if $0 == .starting { $0 = .ready } }
         logger.info("ready", metadata: ["pool": "\(configuration.pool.name)", "slots": "\(configuration.slots)"])
         let end: Result<Void, BrokerError> = await takeJobs()
         life.withLock { $0 = .draining }
         listening.cancel()
-        await control.cancel()
         await listening.value
         let counts = jobs.counts
         logger.info(

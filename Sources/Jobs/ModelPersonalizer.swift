@@ -2,6 +2,7 @@ import Flow
 public import Generation
 public import Messages
 import Raster
+import Tensors
 
 /// The models of this process as a ``Personalizer``: where the contract's words become the maths'.
 public struct ModelPersonalizer: Personalizer {
@@ -21,7 +22,8 @@ public struct ModelPersonalizer: Personalizer {
         self.device = device
     }
 
-    public func begin(_ job: PersonalizationJob, resuming state: ResumeState?) throws(Status) -> any PersonalizationRun {
+    public func begin(_ job: PersonalizationJob, resuming state: ResumeState?) throws(Status) -> any PersonalizationRun
+    {
         let id = job.request.modelID ?? loaded.first?.id ?? ""
         guard let model = loaded.first(where: { $0.id == id }) else {
             throw Status(

@@ -78,7 +78,8 @@ public final class PersonalizationClient: Sendable {
         guard Wire.isJobID(id) else { throw .invalidJobID(id) }
         var headers = headers
         if let deadline { headers[Wire.Header.deadline] = .int64(deadline) }
-        let (events, continuation) = AsyncThrowingStream.makeStream(of: PersonalizeEvent.self, throwing: (any Error).self)
+        let (events, continuation) = AsyncThrowingStream.makeStream(
+            of: PersonalizeEvent.self, throwing: (any Error).self)
         // Not the job id: the same job may be sent twice, and each sender wants its own answer.
         let correlation = Self.randomID()
         try listen(.job(continuation), for: correlation)

@@ -14,9 +14,9 @@ public import Broker
 ///     rectifid.dead                 fanout exchange and queue: dead letters
 ///     rectifid.control              fanout exchange: every worker binds a queue of its own
 public struct Pool: Sendable, Equatable {
-    /// 1 to 100 of A-Z a-z 0-9 . _ and -.
+    /// What all names begin with: 1 to 100 letters, digits, dots, underscores and hyphens.
     public let name: String
-    /// How long a failed job waits before its second, third, ... attempt; the last delay serves all further ones.
+    /// How long a failed job waits before its second attempt, its third and so on; the last delay serves the rest.
     ///
     /// One queue per delay, since a queue expires messages only at its head: with a delay per message, a short one would
     /// wait behind a long one.

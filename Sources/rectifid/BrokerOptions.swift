@@ -52,7 +52,9 @@ struct BrokerOptions: ParsableArguments {
         }
     }
 
-    func namedPool() throws(BrokerError) -> Pool { try pool.map { (name) throws(BrokerError) in try Pool(name) } ?? .standard }
+    func namedPool() throws(BrokerError) -> Pool {
+        try pool.map { (name) throws(BrokerError) in try Pool(name) } ?? .standard
+    }
 
     /// Logs to standard error.
     func logger(_ label: String, standardLevel: Logger.Level = .warning) -> Logger {
@@ -100,8 +102,6 @@ struct BrokerOptions: ParsableArguments {
         }
     }
 }
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}
 
 extension CommandFailure {
     /// Why a client has no answer.

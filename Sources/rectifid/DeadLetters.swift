@@ -87,7 +87,7 @@ struct DeadLettersShow: AsyncParsableCommand {
             do throws(MessageError) {
                 let request = try PersonalizeRequest.decode(body, limits: MessageLimits(maximumBytes: 64 << 20))
                 document.request = RequestDocument(request)
-                if let pictures { try write(request.references, to: pictures) }
+                if let pictures { write(request.references, to: pictures) }
             } catch {
                 document.requestError = "\(error)"
             }
@@ -100,7 +100,8 @@ struct DeadLettersShow: AsyncParsableCommand {
             guard case .image(let bytes) = reference.picture else { continue }
             let format = PictureFormat.sniff(bytes)
             // What is no picture may be the very reason why the job is here.
-            let name = "\(jobID.replacing("/", with: "_"))-\(index).\(format == .png ? "png" : format == .jpeg ? "jpg" : "bin")"
+            let name =
+                "\(jobID.replacing("/", with: "_"))-\(index).\(format == .png ? "png" : format == .jpeg ? "jpg" : "bin")"
             let file = URL(fileURLWithPath: folder).appendingPathComponent(name)
             do {
                 try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

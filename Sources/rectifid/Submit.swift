@@ -164,8 +164,6 @@ struct Submit: AsyncParsableCommand {
     }
 }
 
-extension Lane: @retroactive ExpressibleByArgument {}
-
 extension Messages.Subject {
     init(_ subject: Generation.Subject) {
         switch subject {

@@ -70,7 +70,9 @@ private struct TopologyDocument: Encodable {
 
     init(_ topology: Topology) throws {
         exchanges = topology.exchanges.map { Exchange(name: $0.name, type: $0.kind.rawValue) }
-        queues = try topology.queues.map { Queue(name: $0.name, arguments: try $0.arguments().mapValues(PlainValue.init)) }
+        queues = try topology.queues.map {
+            Queue(name: $0.name, arguments: try $0.arguments().mapValues(PlainValue.init))
+        }
         bindings = topology.bindings.map {
             Binding(exchange: $0.exchange, queue: $0.queue, routingKey: $0.routingKey)
         }
@@ -93,7 +95,8 @@ struct PlainValue: Encodable, CustomStringConvertible {
         case .null: "null"
         case .array(let values): "[" + values.map { "\(PlainValue($0))" }.joined(separator: ", ") + "]"
         case .table(let table):
-            "{" + table.sorted { $0.key < $1.key }.map { "\($0.key): \(PlainValue($0.value))" }.joined(separator: ", ") + "}"
+            "{" + table.sorted { $0.key < $1.key }.map { "\($0.key): \(PlainValue($0.value))" }.joined(separator: ", ")
+                + "}"
         }
     }
 

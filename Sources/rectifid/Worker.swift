@@ -22,7 +22,9 @@ struct WorkerCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("model"),
-        help: "A folder in diffusers' layout, or demo; more than once for several, the first is the default. [RECTIFID_MODEL]")
+        help:
+            "A folder in diffusers' layout, or demo; more than once for several, the first is the default. [RECTIFID_MODEL]"
+    )
     var models: [String] = []
 
     @Option(help: "SCRFD face detector, ONNX; the model's own by default. [RECTIFID_FACE_DETECTOR]")
@@ -82,7 +84,8 @@ struct WorkerCommand: AsyncParsableCommand {
         if let size = detectorSize, size % 32 != 0 {
             throw ValidationError("--detector-size \(size); multiples of 32 are possible")
         }
-        if let id = workerID, !(1...100).contains(id.utf8.count) || !id.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) {
+        if let id = workerID, !(1...100).contains(id.utf8.count) || !id.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        {
             throw ValidationError("--worker-id '\(id)'; 1 to 100 visible ASCII characters are possible")
         }
     }
@@ -138,6 +141,7 @@ struct WorkerCommand: AsyncParsableCommand {
     private static var standardID: String {
         let host = ProcessInfo.processInfo.hostName.prefix(80).filter { $0.isASCII && !$0.isWhitespace }
         // Process numbers repeat over containers of one host name.
-        return "\(host)-\(ProcessInfo.processInfo.processIdentifier)-\(String(UInt16.random(in: .min ... .max), radix: 36))"
+        return
+            "\(host)-\(ProcessInfo.processInfo.processIdentifier)-\(String(UInt16.random(in: .min ... .max), radix: 36))"
     }
 }

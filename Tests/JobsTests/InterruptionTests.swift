@@ -126,7 +126,8 @@ struct InterruptionTests {
             let other = ScriptedPersonalizer(hash: String(repeating: "f", count: 64))
             var request = try Sample.request()
             request.resume = ResumeState(
-                nextIteration: 3, offsets: [try WireTensor(shape: [1, 2, 2, 3], values: [Float](repeating: 9, count: 12))],
+                nextIteration: 3,
+                offsets: [try WireTensor(shape: [1, 2, 2, 3], values: [Float](repeating: 9, count: 12))],
                 losses: [1, 1, 1], similarities: [0, 0, 0], seed: 7, modelHash: ScriptedPersonalizer.hash)
             request.steps = 1
             try await stage.withWorker(other) { _ in

@@ -5,7 +5,7 @@ import Messages
 import Raster
 import Testing
 
-/// Measurements; run them alone and with optimisation:
+/// Measurements, to be run alone and with optimisation.
 ///
 ///     RECTIFID_MEASURE=1 RECTIFID_TEST_AMQP_URL=... swift test -c release -Xswiftc -enable-testing --filter OverheadTests
 @Suite(

@@ -32,7 +32,8 @@ struct ReplyLog {
 
 extension Broker {
     /// Publishes bytes as a job.
-    func publishJob(_ properties: MessageProperties, body: [UInt8], pool: Pool, lane: Lane = .interactive) async throws {
+    func publishJob(_ properties: MessageProperties, body: [UInt8], pool: Pool, lane: Lane = .interactive) async throws
+    {
         try await publish(
             OutgoingMessage(properties, body: body), exchange: pool.workExchange, routingKey: lane.rawValue)
     }

@@ -28,7 +28,8 @@ final class ScriptedPersonalizer: Personalizer {
     ) {
         models = [
             ModelDescription(
-                id: "scripted", hash: hash, flow: .piecewise, width: 16, height: 16, steps: 2, iterations: 4, cfgScale: 1)
+                id: "scripted", hash: hash, flow: .piecewise, width: 16, height: 16, steps: 2, iterations: 4,
+                cfgScale: 1)
         ]
         self.side = side
         self.onBegin = onBegin
