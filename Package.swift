@@ -67,7 +67,7 @@ let package = Package(
         .target(
             name: "Jobs",
             dependencies: [
-                "Generation", "Messages", "Broker",
+                "Generation", "Flow", "Tensors", "Raster", "Messages", "Broker",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),
@@ -114,7 +114,11 @@ let package = Package(
             dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
             swiftSettings: common),
         .testTarget(
-            name: "JobsTests", dependencies: ["Jobs", "Broker", "Messages", "DemoModel"], swiftSettings: common),
+            name: "JobsTests",
+            dependencies: [
+                "Jobs", "Broker", "Messages", "Raster", "DemoModel", .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -17,7 +17,10 @@ struct Rectifid: AsyncParsableCommand {
             may be tried again.
             """,
         version: version,
-        subcommands: [Generate.self, Models.self, Version.self])
+        subcommands: [
+            Generate.self, WorkerCommand.self, Submit.self, Cancel.self, DeadLetters.self, TopologyCommand.self, Models.self,
+            Version.self,
+        ])
 }
 
 /// `rectifid version`.

@@ -1,0 +1,158 @@
+import Broker
+import Logging
+import Messages
+
+/// A request that a worker has taken and not settled: every way it can leave.
+///
+/// In all of them something is published and confirmed first and the request acknowledged after, so that a crash between
+/// the two repeats work but never loses a job.
+struct HeldRequest: Sendable {
+    let delivery: Delivery
+    let lane: Lane
+    let address: ReplyAddress
+    let broker: any Broker
+    let configuration: WorkerConfiguration
+    let logger: Logger
+
+    /// Publishes an event for the client, confirmed.
+    ///
+    /// - Parameter patience: How long to wait for a reply queue that is not there.
+    /// - Throws: `BrokerError.unroutable` where there is no such queue.
+    func reply(_ event: PersonalizeEvent, patience: Duration) async throws(BrokerError) {
+        guard let queue = address.queue else { return }
+        let message = address.message(event, at: configuration.wallTime.read())
+        try await publish(message, exchange: "", routingKey: queue, unroutablePatience: patience)
+    }
+
+    /// Publishes an event that the job can do without.
+    func notify(_ event: PersonalizeEvent) async {
+        guard let queue = address.queue else { return }
+        do {
+            try await broker.publish(
+                address.message(event, at: configuration.wallTime.read()), exchange: "", routingKey: queue,
+                mandatory: true, timeLimit: .seconds(10))
+        } catch {
+            logger.debug("progress not delivered", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Publishes the request again, for another worker to go on from `state`.
+    func publishForResumption(_ request: PersonalizeRequest, from state: ResumeState) async throws(BrokerError) {
+        var request = request
+        request.resume = state
+        let body = request.encode()
+        guard body.count <= configuration.messageLimits.maximumBytes else {
+            throw .messageTooLarge(bytes: body.count, limit: configuration.messageLimits.maximumBytes)
+        }
+        try await publish(
+            OutgoingMessage(properties(), body: body), exchange: configuration.pool.workExchange,
+            routingKey: lane.rawValue)
+    }
+
+    /// Publishes the request to wait for its next attempt.
+    func publishForRetry(afterAttempt attempt: Int, status: Status, nextSequence: UInt64) async throws(BrokerError) {
+        var properties = properties()
+        let now = configuration.wallTime.read()
+        properties.headers[Wire.Header.attempt] = .int64(Int64(attempt))
+        properties.headers[JobHeader.nextSequence] = .int64(Int64(clamping: nextSequence))
+        if properties.headers[Wire.Header.deathFirstTime]?.int64Value == nil {
+            properties.headers[Wire.Header.deathFirstTime] = .int64(now)
+        }
+        let delay = configuration.pool.retryDelay(afterAttempt: attempt)
+        try await publish(
+            OutgoingMessage(properties, body: delivery.body), exchange: configuration.pool.retryExchange(delay),
+            routingKey: lane.rawValue)
+    }
+
+    /// Publishes the request to the dead letters.
+    ///
+    /// - Parameter body: Instead of the request's own, where there is something better to try again with.
+    func publishAsDeadLetter(_ status: Status, attempts: Int, body: [UInt8]? = nil) async throws(BrokerError) {
+        var properties = properties()
+        let now = configuration.wallTime.read()
+        let header = DeadLetterHeader(
+            code: status.code.name, reason: status.message, attempts: attempts,
+            firstTime: properties.headers[Wire.Header.deathFirstTime]?.int64Value ?? now, lastTime: now,
+            worker: configuration.workerID)
+        header.write(to: &properties.headers)
+        try await publish(
+            OutgoingMessage(properties, body: body ?? delivery.body), exchange: configuration.pool.deadLetterExchange,
+            routingKey: lane.rawValue)
+    }
+
+    /// Tells the broker that the request is dealt with.
+    func acknowledge() async {
+        do {
+            try await broker.acknowledge(delivery.receipt)
+        } catch {
+            // What had to be published is; the broker gives the request to somebody again, who will repeat it.
+            logger.warning("not acknowledged, will be delivered again", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Gives the request back as it came.
+    func release() async {
+        do {
+            try await broker.release(delivery.receipt)
+        } catch {
+            logger.debug("not released, the broker takes it back itself", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Has the broker dead-letter the request, without the headers that explain why.
+    func reject() async {
+        do {
+            try await broker.reject(delivery.receipt, requeue: false)
+        } catch {
+            logger.warning("not rejected, will be delivered again", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// The request's properties as they may be published again.
+    private func properties() -> MessageProperties {
+        delivery.properties.forRepublishing
+    }
+
+    /// Publishes confirmed, and waits for a broker that is away or full.
+    private func publish(
+        _ message: OutgoingMessage, exchange: String, routingKey: String, unroutablePatience: Duration = .zero
+    ) async throws(BrokerError) {
+        var backoff = Backoff(initial: .milliseconds(100), maximum: .seconds(5))
+        var generator = SystemRandomNumberGenerator()
+        var waited = Duration.zero
+        while true {
+            do {
+                return try await broker.publish(message, exchange: exchange, routingKey: routingKey)
+            } catch {
+                let limit: Duration
+                switch error {
+                case .unroutable: limit = unroutablePatience
+                case .timedOut(_, let time, _):
+                    waited += time
+                    limit = configuration.publishPatience
+                default: limit = error.isTransient ? configuration.publishPatience : .zero
+                }
+                guard waited < limit else { throw error }
+                logger.debug("not published, trying again", metadata: ["error": "\(error)"])
+                let pause = backoff.next(using: &generator)
+                do { try await configuration.clock.sleep(for: pause) } catch { throw BrokerError.cancelled }
+                waited += pause
+            }
+        }
+    }
+}
+
+extension MessageProperties {
+    /// Without what belonged to one delivery.
+    ///
+    /// `x-death` goes, since RabbitMQ drops a message that expires on its way round for the second time; the expiration
+    /// goes, since it was for the first wait in a queue; the user goes, since the broker only takes the connection's own.
+    var forRepublishing: MessageProperties {
+        var properties = self
+        properties.isPersistent = true
+        properties.expiration = nil
+        properties.userID = nil
+        properties.headers = headers.filter { !$0.key.hasPrefix("x-") }
+        return properties
+    }
+}

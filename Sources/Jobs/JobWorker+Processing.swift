@@ -1,0 +1,112 @@
+import Broker
+import Logging
+import Messages
+
+extension JobWorker {
+    /// Takes one request from its delivery to its settlement.
+    func process(_ delivery: Delivery, lane: Lane) async {
+        let address = ReplyAddress(delivery.properties)
+        var logger = logger
+        logger[metadataKey: "job"] = "\(address.jobID)"
+        let request = HeldRequest(
+            delivery: delivery, lane: lane, address: address, broker: broker, configuration: configuration,
+            logger: logger)
+        guard delivery.omittedBodySize == nil else { return await refuseOversized(request) }
+        let job: Job
+        do throws(Status) {
+            job = try Job(delivery, lane: lane, limits: configuration.messageLimits)
+        } catch {
+            return await fail(request, FailedAttempt(status: error, attempt: 1, sequence: 0))
+        }
+        let redeliveries = delivery.deliveryCount ?? 0
+        guard redeliveries <= configuration.maximumRedeliveries else {
+            return await fail(
+                request,
+                FailedAttempt(
+                    status: .poisonous(redeliveries), attempt: job.attempt, sequence: job.firstSequence,
+                    isLast: true))
+        }
+        await run(job, of: request)
+    }
+
+    private func run(_ job: Job, of request: HeldRequest) async {
+        let (control, cancelReason) = jobs.begin(job.id)
+        guard let control else {
+            return await fail(
+                request,
+                FailedAttempt(status: .cancelled(cancelReason), attempt: job.attempt, sequence: job.firstSequence))
+        }
+        request.logger.info(
+            "started",
+            metadata: [
+                "lane": "\(job.lane.rawValue)", "attempt": "\(job.attempt)",
+                "iteration": "\(job.request.resume?.nextIteration ?? 0)",
+            ])
+        let (outcome, sequence) = await compute(job, control: control, of: request)
+        let isAnswered = await settle(request, job: job, control: control, outcome: outcome, sequence: sequence)
+        jobs.end(control, isAnswered: isAnswered)
+    }
+
+    /// Computes on a thread of its own while the job's events go out; also gives the sequence number of the next event.
+    private func compute(
+        _ job: Job, control: JobControl, of request: HeldRequest
+    ) async -> (JobComputation.Outcome, UInt64) {
+        // When the broker takes no messages, the oldest progress is dropped, not the job held up.
+        let (events, continuation) = AsyncStream.makeStream(
+            of: PersonalizeEvent.Body.self, bufferingPolicy: .bufferingNewest(64))
+        let computation = JobComputation(
+            job: job, control: control, personalizer: personalizer, configuration: configuration,
+            emit: { continuation.yield($0) })
+        async let sequence = publish(events, of: job, control: control, request: request)
+        let outcome = await withTaskCancellationHandler {
+            await ComputeThread.run("job \(job.id)") { computation.run() }
+        } onCancel: {
+            control.ask(.abandon)
+        }
+        continuation.finish()
+        return (outcome, await sequence)
+    }
+
+    private func publish(
+        _ events: AsyncStream<PersonalizeEvent.Body>, of job: Job, control: JobControl, request: HeldRequest
+    ) async -> UInt64 {
+        var sequence = job.firstSequence
+        for await body in events {
+            let event = PersonalizeEvent(jobID: job.id, sequence: sequence, body: body)
+            sequence += 1
+            guard case .accepted = body else {
+                await request.notify(event)
+                continue
+            }
+            do {
+                try await request.reply(event, patience: configuration.replyPatience)
+            } catch .unroutable {
+                // Nobody waits for this picture: computing it would be for nothing.
+                control.ask(.undeliverable)
+            } catch {
+                request.logger.debug("acceptance not delivered", metadata: ["error": "\(error)"])
+            }
+        }
+        return sequence
+    }
+}
+
+/// An attempt that ended without a picture.
+struct FailedAttempt: Sendable {
+    var status: Status
+    /// From 1.
+    var attempt: Int
+    /// Number of the next event.
+    var sequence: UInt64
+    /// Whether to try no more, whatever the status says.
+    var isLast = false
+}
+
+extension Status {
+    static func poisonous(_ redeliveries: Int) -> Status {
+        Status(
+            .internal,
+            "\(redeliveries) workers took the job and died or lost the broker; look at their logs before a retry",
+            details: [.errorInfo(reason: "REDELIVERED_TOO_OFTEN")])
+    }
+}

@@ -1,0 +1,220 @@
+import Broker
+import Logging
+import Messages
+
+extension JobWorker {
+    /// Settles a request as its computation ended; true where its client has the result.
+    func settle(
+        _ request: HeldRequest, job: Job, control: JobControl, outcome: JobComputation.Outcome, sequence: UInt64
+    ) async -> Bool {
+        let attempt = FailedAttempt(status: .ok, attempt: job.attempt, sequence: sequence)
+        switch outcome {
+        case .finished(let result, let state):
+            let patience = control.stop == .undeliverable ? .zero : configuration.replyPatience
+            return await succeed(request, job: job, result: result, state: state, attempt: attempt, patience: patience)
+        case .stopped(.undeliverable, let state):
+            await bury(request, job: job, status: .undeliverable(request.address), state: state, attempt: attempt)
+            return false
+        case .stopped(.abandon, _):
+            await release(request)
+            return false
+        case .stopped(_, let state):
+            await handOver(request, job: job, state: state, sequence: sequence)
+            return false
+        case .failed(let status, _):
+            var attempt = attempt
+            attempt.status = status
+            await fail(request, attempt)
+            return true
+        }
+    }
+
+    /// Replies with the picture, then acknowledges the request: in this order, confirmed, so that no result is lost.
+    private func succeed(
+        _ request: HeldRequest, job: Job, result: PersonalizeResult, state: ResumeState?, attempt: FailedAttempt,
+        patience: Duration
+    ) async -> Bool {
+        let event = PersonalizeEvent(jobID: job.id, sequence: attempt.sequence, body: .result(result))
+        do {
+            try await request.reply(event, patience: patience)
+        } catch .unroutable {
+            await bury(request, job: job, status: .undeliverable(request.address), state: state, attempt: attempt)
+            return false
+        } catch {
+            guard !error.isTransient, error != .cancelled, error != .closed else {
+                request.logger.error("result not delivered", metadata: ["error": "\(error)"])
+                await release(request)
+                return false
+            }
+            var attempt = attempt
+            attempt.status = Status(.internal, "the result could not be sent: \(error)", isRetryable: false)
+            await fail(request, attempt)
+            return true
+        }
+        await request.acknowledge()
+        jobs.count { $0.succeeded += 1 }
+        request.logger.info(
+            "finished",
+            metadata: [
+                "similarity": "\(result.similarity?.after ?? 0)", "iterations": "\(result.losses.count)",
+                "bytes": "\(event.encodedPictureSize)",
+            ])
+        return true
+    }
+
+    /// Sends the request back to its lane with its state; being interrupted is no attempt.
+    private func handOver(_ request: HeldRequest, job: Job, state: ResumeState?, sequence: UInt64) async {
+        // Nothing was done here: the request can go back as it came, with its place in the queue.
+        guard var state, state.nextIteration > job.request.resume?.nextIteration ?? 0 else {
+            return await release(request)
+        }
+        state.nextSequence = sequence
+        state.interruptions += 1
+        do {
+            try await request.publishForResumption(job.request, from: state)
+        } catch {
+            request.logger.warning("not handed over, starts again elsewhere", metadata: ["error": "\(error)"])
+            return await release(request)
+        }
+        await request.acknowledge()
+        jobs.count { $0.handedOver += 1 }
+        request.logger.info("handed over", metadata: ["iteration": "\(state.nextIteration)"])
+    }
+
+    /// Ends an attempt without a picture: another attempt later, or an answer and, where somebody should look at it, a
+    /// dead letter.
+    func fail(_ request: HeldRequest, _ failure: FailedAttempt) async {
+        let status = failure.status
+        request.logger.warning(
+            "failed", metadata: ["code": "\(status.code.name)", "reason": "\(status.message)"])
+        if status.isRetryable, !failure.isLast, failure.attempt < configuration.maximumAttempts {
+            if let late = latenessOfRetry(request, failure) {
+                return await fail(
+                    request, FailedAttempt(status: late, attempt: failure.attempt, sequence: failure.sequence))
+            }
+            return await retry(request, failure)
+        }
+        guard await answer(request, failure) else { return await release(request) }
+        // What its client has stopped, or no time is left for, is nothing to look into.
+        let isWorthALook = status.code != .cancelled && status.code != .deadlineExceeded
+        if isWorthALook, !(await publishAsDeadLetter(request, status, attempts: failure.attempt)) { return }
+        await request.acknowledge()
+        jobs.count { counts in
+            counts.failed += 1
+            if isWorthALook { counts.deadLettered += 1 }
+        }
+    }
+
+    private func retry(_ request: HeldRequest, _ failure: FailedAttempt) async {
+        do {
+            try await request.publishForRetry(
+                afterAttempt: failure.attempt, status: failure.status, nextSequence: failure.sequence)
+        } catch {
+            request.logger.error("not sent to wait for a retry", metadata: ["error": "\(error)"])
+            return await release(request)
+        }
+        await request.acknowledge()
+        jobs.count { $0.retried += 1 }
+    }
+
+    /// What to answer instead of a retry that would come after the deadline.
+    private func latenessOfRetry(_ request: HeldRequest, _ failure: FailedAttempt) -> Status? {
+        guard let deadline = request.delivery.properties.headers[Wire.Header.deadline]?.int64Value else { return nil }
+        let delay = configuration.pool.retryDelay(afterAttempt: failure.attempt).milliseconds
+        guard configuration.wallTime.read() + delay >= deadline else { return nil }
+        return Status(
+            .deadlineExceeded, "no time is left for another attempt; the last one failed: \(failure.status)")
+    }
+
+    /// Tells the client why there is no picture; false where that must be tried again later.
+    private func answer(_ request: HeldRequest, _ failure: FailedAttempt) async -> Bool {
+        let result = PersonalizeResult(
+            status: failure.status, workerID: configuration.workerID, attempt: failure.attempt)
+        let event = PersonalizeEvent(
+            jobID: request.address.jobID, sequence: failure.sequence, body: .result(result))
+        do {
+            try await request.reply(event, patience: configuration.replyPatience)
+        } catch {
+            request.logger.warning("failure not delivered", metadata: ["error": "\(error)"])
+            return !error.isTransient && error != .cancelled && error != .closed
+        }
+        return true
+    }
+
+    /// Keeps a job whose result nobody can be given: as a dead letter with its state, so that a retry needs one pass.
+    private func bury(
+        _ request: HeldRequest, job: Job, status: Status, state: ResumeState?, attempt: FailedAttempt
+    ) async {
+        var body: [UInt8]?
+        if var state {
+            state.nextSequence = attempt.sequence
+            var resumable = job.request
+            resumable.resume = state
+            let bytes = resumable.encode()
+            if bytes.count <= configuration.messageLimits.maximumBytes { body = bytes }
+        }
+        request.logger.warning("undeliverable", metadata: ["reason": "\(status.message)"])
+        guard await publishAsDeadLetter(request, status, attempts: job.attempt, body: body) else { return }
+        await request.acknowledge()
+        jobs.count { counts in
+            counts.failed += 1
+            counts.deadLettered += 1
+        }
+    }
+
+    /// Writes a dead letter; where that cannot be done the request is settled in another way, and the answer is false.
+    private func publishAsDeadLetter(
+        _ request: HeldRequest, _ status: Status, attempts: Int, body: [UInt8]? = nil
+    ) async -> Bool {
+        do {
+            try await request.publishAsDeadLetter(status, attempts: attempts, body: body)
+            return true
+        } catch {
+            request.logger.error("dead letter not written", metadata: ["error": "\(error)"])
+            // Headers so long that ours do not fit, or the like: the broker can still move the message itself.
+            if error.isTransient || error == .cancelled || error == .closed {
+                await release(request)
+            } else {
+                await request.reject()
+            }
+            return false
+        }
+    }
+
+    /// Answers a request whose body was not even kept; the broker moves it to the dead letters itself.
+    func refuseOversized(_ request: HeldRequest) async {
+        let size = request.delivery.omittedBodySize ?? 0
+        let status = Status.property(
+            "body", "has \(size) bytes", allowed: "at most \(configuration.messageLimits.maximumBytes) bytes")
+        guard await answer(request, FailedAttempt(status: status, attempt: 1, sequence: 0)) else {
+            return await release(request)
+        }
+        await request.reject()
+        jobs.count { counts in
+            counts.failed += 1
+            counts.deadLettered += 1
+        }
+    }
+
+    private func release(_ request: HeldRequest) async {
+        await request.release()
+        jobs.count { $0.released += 1 }
+    }
+}
+
+extension Status {
+    static func undeliverable(_ address: ReplyAddress) -> Status {
+        Status(
+            .unavailable,
+            "reply undeliverable: there is no queue '\(address.queue ?? "")'; retry when its client is back",
+            details: [.errorInfo(reason: "REPLY_UNDELIVERABLE")])
+    }
+}
+
+extension PersonalizeEvent {
+    /// For logs.
+    fileprivate var encodedPictureSize: Int {
+        guard case .result(let result) = body, case .image(let bytes)? = result.picture?.content else { return 0 }
+        return bytes.count
+    }
+}

@@ -1,0 +1,121 @@
+public import Broker
+public import Logging
+import Messages
+public import ServiceLifecycle
+import Synchronization
+
+/// Takes jobs from the lanes of a pool, computes them and replies.
+///
+/// A stateless service: run as many as there are machines, stop them at any time. On a graceful shutdown it takes nothing
+/// new, hands running jobs over at their next iteration, and ends.
+public final class JobWorker: Service {
+    let broker: any Broker
+    let personalizer: any Personalizer
+    let configuration: WorkerConfiguration
+    let logger: Logger
+    let slots: Slots
+    let jobs = RunningJobs()
+    private let life = Mutex(WorkerState.starting)
+    let start = ContinuousClock.now
+
+    /// A worker of `configuration.slots` jobs at a time.
+    public init(
+        broker: any Broker, personalizer: any Personalizer, configuration: WorkerConfiguration, logger: Logger
+    ) {
+        self.broker = broker
+        self.personalizer = personalizer
+        self.configuration = configuration
+        var logger = logger
+        logger[metadataKey: "worker"] = "\(configuration.workerID)"
+        self.logger = logger
+        slots = Slots(max(configuration.slots, 1))
+    }
+
+    /// How the worker is now.
+    public var health: WorkerHealth {
+        WorkerHealth(
+            state: life.withLock { $0 }, broker: broker.state, jobs: jobs.descriptions, counts: jobs.counts)
+    }
+
+    /// Stops taking jobs and hands the running ones over; ``run()`` returns when they are gone.
+    public func drain() {
+        life.withLock { $0 = .draining }
+        slots.close()
+        jobs.drain()
+    }
+
+    /// Works until ``drain()`` or a graceful shutdown.
+    ///
+    /// - Throws: `BrokerError` where the pool's queues cannot be set up, or the broker refuses this worker for good.
+    public func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await work()
+        } onGracefulShutdown: {
+            self.logger.info("stopping: running jobs are handed over")
+            self.drain()
+        }
+    }
+
+    private func work() async throws {
+        if configuration.declaresTopology {
+            try await broker.declare(configuration.pool.topology)
+        }
+        // Before the first job, so that no cancellation is missed by a worker that has one.
+        let control = try await subscribeToControl()
+        let listening = Task { await listen(to: control) }
+        life.withLock { if $0 == .starting { $0 = .ready } }
+        logger.info("ready", metadata: ["pool": "\(configuration.pool.name)", "slots": "\(configuration.slots)"])
+        let end: Result<Void, BrokerError> = await takeJobs()
+        life.withLock { $0 = .draining }
+        listening.cancel()
+        await listening.value
+        let counts = jobs.counts
+        logger.info(
+            "stopped",
+            metadata: [
+                "succeeded": "\(counts.succeeded)", "failed": "\(counts.failed)", "handed over": "\(counts.handedOver)",
+            ])
+        try end.get()
+    }
+
+    /// Takes jobs while there are free slots, each in a task of its own, and waits for the last.
+    private func takeJobs() async -> Result<Void, BrokerError> {
+        await withDiscardingTaskGroup { group in
+            var intake = Intake(broker: broker, pool: configuration.pool, slots: slots, logger: logger)
+            var backoff = Backoff(initial: .milliseconds(200), maximum: .seconds(10))
+            while await slots.take() {
+                do throws(BrokerError) {
+                    guard let (delivery, lane) = try await intake.next() else {
+                        slots.giveBack()
+                        break
+                    }
+                    backoff.reset()
+                    group.addTask {
+                        await self.process(delivery, lane: lane)
+                        self.slots.giveBack()
+                    }
+                } catch {
+                    slots.giveBack()
+                    guard await recover(from: error, &backoff) else { return .failure(error) }
+                }
+            }
+            return .success(())
+        }
+    }
+
+    /// Waits before the next try; false where there is no use in trying.
+    private func recover(from error: BrokerError, _ backoff: inout Backoff) async -> Bool {
+        switch error {
+        case .closed, .accessRefused, .authenticationFailed: return false
+        case .cancelled: return !Task.isCancelled
+        case .notFound where configuration.declaresTopology:
+            // Somebody has deleted a queue.
+            try? await broker.declare(configuration.pool.topology)
+        default: break
+        }
+        logger.warning("no jobs for the moment", metadata: ["error": "\(error)"])
+        var generator = SystemRandomNumberGenerator()
+        try? await configuration.clock.sleep(for: backoff.next(using: &generator))
+        return true
+    }
+}

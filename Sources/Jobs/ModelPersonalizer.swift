@@ -1,0 +1,181 @@
+import Flow
+public import Generation
+public import Messages
+import Raster
+import Tensors
+
+/// The models of this process as a ``Personalizer``: where the contract's words become the maths'.
+public struct ModelPersonalizer: Personalizer {
+    private let loaded: [Model]
+    public let models: [ModelDescription]
+    public let subjects: [Messages.Subject]
+    public let device: String
+
+    /// - Parameters:
+    ///   - models: At least one; the first is the default.
+    ///   - device: What they compute on, in words.
+    public init(_ models: [Model], device: String) {
+        loaded = models
+        self.models = models.map(ModelDescription.init)
+        let kinds = Set(models.flatMap(\.subjects))
+        subjects = Messages.Subject.allCases.filter { kinds.contains(Generation.Subject($0)) }
+        self.device = device
+    }
+
+    public func begin(_ job: PersonalizationJob, resuming state: ResumeState?) throws(Status) -> any PersonalizationRun
+    {
+        let id = job.request.modelID ?? loaded.first?.id ?? ""
+        guard let model = loaded.first(where: { $0.id == id }) else {
+            throw Status(
+                .notFound, "this worker has no model '\(id)', only \(loaded.map(\.id).joined(separator: ", "))",
+                details: [.resourceInfo(type: "model", name: id)])
+        }
+        do throws(GenerationError) {
+            let run = try model.begin(GenerationRequest(job), resuming: state.map(GuidanceState.init))
+            return ModelRun(model: model, run: run, completedIterations: state?.nextIteration ?? 0)
+        } catch {
+            throw Status(error)
+        }
+    }
+}
+
+/// A run of a model.
+private struct ModelRun: PersonalizationRun {
+    let model: Model
+    var run: GenerationRun
+    private(set) var completedIterations: Int
+
+    init(model: Model, run: GenerationRun, completedIterations: Int) {
+        self.model = model
+        self.run = run
+        self.completedIterations = completedIterations
+    }
+
+    var modelID: String { model.id }
+    var modelHash: String { model.wireHash }
+    var iterations: Int { run.settings.iterations }
+    // The run also has those of the last pass, after which there is no update.
+    var losses: [Float] { Array(run.losses.prefix(completedIterations)) }
+    var similarities: [Float] { Array(run.similarities.prefix(completedIterations)) }
+    var timings: [Timing] { run.timings.map { Timing(phase: $0.phase, seconds: $0.seconds, count: $0.count) } }
+
+    mutating func next() throws(Status) -> PersonalizationPass? {
+        do throws(GenerationError) {
+            guard let pass = try run.next() else { return nil }
+            if !pass.isLast { completedIterations += 1 }
+            return PersonalizationPass(
+                iteration: pass.iteration, isLast: pass.isLast, loss: pass.loss, similarity: pass.similarity
+            ) { () throws(Status) in
+                do throws(GenerationError) { return try pass.picture() } catch { throw Status(error) }
+            }
+        } catch {
+            throw Status(error)
+        }
+    }
+
+    func guidanceTensors() throws(Status) -> (offsets: [WireTensor], anchors: [WireTensor]) {
+        let state = run.state
+        let shape = run.latentShape.array
+        do throws(MessageError) {
+            var (offsets, anchors): ([WireTensor], [WireTensor]) = ([], [])
+            for values in state.offsets { offsets.append(try WireTensor(shape: shape, values: values)) }
+            for values in state.anchors { anchors.append(try WireTensor(shape: shape, values: values)) }
+            return (offsets, anchors)
+        } catch {
+            throw Status(.internal, "the state of the job cannot be written: \(error)")
+        }
+    }
+}
+
+extension GuidanceState {
+    fileprivate init(_ state: ResumeState) {
+        self.init(
+            completedIterations: state.nextIteration, offsets: state.offsets.map(\.values),
+            anchors: state.anchors.map(\.values), losses: state.losses, similarities: state.similarities)
+    }
+}
+
+extension GenerationRequest {
+    fileprivate init(_ job: PersonalizationJob) {
+        let request = job.request
+        self.init(
+            references: zip(job.pictures, request.references).map {
+                Reference($0, subject: Generation.Subject($1.subject))
+            },
+            prompt: request.prompt, seed: job.seed)
+        negativePrompt = request.negativePrompt
+        width = request.width
+        height = request.height
+        steps = request.steps
+        iterations = request.iterations
+        let areObjects = request.references.allSatisfy { $0.subject == .object }
+        rate = request.rate.map(Double.init) ?? (areObjects ? 2 : nil)
+        gain = Flow.Gain(request.gain)
+        cfgScale = request.cfgScale
+        flow = request.flow.map { $0 == .piecewise ? .piecewise : .rectified }
+        sufficientSimilarity = request.stopAtSimilarity
+    }
+}
+
+extension Flow.Gain {
+    /// The default is the model's own choice, which is `derived` unless its folder says otherwise.
+    fileprivate init?(_ gain: Messages.Gain) {
+        switch gain {
+        case .derived: return nil
+        case .published: self = .published
+        case .constant(let number): self = .uniform(Double(number))
+        case .perStep(let numbers): self = .perStep(numbers.map(Double.init))
+        }
+    }
+}
+
+extension Generation.Subject {
+    fileprivate init(_ subject: Messages.Subject) {
+        switch subject {
+        case .person: self = .person
+        case .liveSubject: self = .liveSubject
+        case .object: self = .object
+        case .custom: self = .custom
+        }
+    }
+}
+
+extension Model {
+    /// The hash in the 64 digits of the contract; a shorter one has zeros before it.
+    fileprivate var wireHash: String {
+        String(repeating: "0", count: max(64 - hash.utf8.count, 0)) + hash
+    }
+}
+
+extension ModelDescription {
+    fileprivate init(_ model: Model) {
+        let defaults = model.defaults
+        self.init(
+            id: model.id, hash: model.wireHash, flow: defaults.flow == .piecewise ? .piecewise : .rectified,
+            width: defaults.width, height: defaults.height, steps: defaults.steps, iterations: defaults.iterations,
+            cfgScale: defaults.cfgScale)
+    }
+}
+
+extension Status {
+    /// What to tell a client about a picture that cannot be made.
+    fileprivate init(_ error: GenerationError) {
+        let field = error.field.map { [StatusDetail.fieldViolation(field: $0, problem: error.message, allowed: "")] }
+        switch error.kind {
+        case .invalidRequest: self.init(.invalidArgument, error.message, details: field ?? [])
+        case .noSubject:
+            self.init(
+                .failedPrecondition, error.message, details: [.errorInfo(reason: "NO_FACE_IN_REFERENCE")])
+        case .unsupported:
+            self.init(.failedPrecondition, error.message, details: [.errorInfo(reason: "UNSUPPORTED")] + (field ?? []))
+        case .lostSubject:
+            self.init(.failedPrecondition, error.message, details: [.errorInfo(reason: "SUBJECT_LOST")])
+        case .notFinite:
+            // The same numbers would come to the same end.
+            self.init(
+                .internal, error.message, details: [.errorInfo(reason: "NOT_FINITE")], isRetryable: false)
+        case .outOfMemory: self.init(.resourceExhausted, error.message)
+        case .invalidModel, .internalFailure: self.init(.internal, error.message)
+        }
+    }
+}

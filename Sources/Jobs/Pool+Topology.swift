@@ -1,0 +1,90 @@
+public import Broker
+
+extension Pool {
+    /// What a dead-letter queue lets its messages be given back.
+    ///
+    /// As good as no limit, and yet a number. Without one, RabbitMQ 4 takes 20, so that the twentieth look at a dead
+    /// letter would delete it; -1 would do there, but makes RabbitMQ 3.10 delete at the first look. And with a limit a
+    /// message that is given back keeps its place, while without one it goes to the end of the queue (RabbitMQ, "Quorum
+    /// Queues", repeated requeues).
+    static let deadLetterReturns = Int(Int32.max)
+
+    /// All exchanges, queues and bindings of the pool, except what each worker and client declares for itself.
+    public var topology: Topology {
+        var topology = Topology()
+        addWork(to: &topology)
+        for delay in retryDelays { addRetry(after: delay, to: &topology) }
+        topology.exchanges.append(Exchange(deadLetterExchange, kind: .fanout))
+        topology.queues.append(Queue(deadLetterQueue, deliveryLimit: Self.deadLetterReturns))
+        topology.bindings.append(Binding(exchange: deadLetterExchange, queue: deadLetterQueue, routingKey: ""))
+        topology.exchanges.append(Exchange(controlExchange, kind: .fanout))
+        return topology
+    }
+
+    private func addWork(to topology: inout Topology) {
+        topology.exchanges.append(Exchange(workExchange, kind: .direct))
+        for lane in Lane.allCases {
+            topology.queues.append(
+                Queue(
+                    workQueue(lane), deliveryLimit: deliveryLimit, maximumLength: maximumLength,
+                    // At-least-once dead lettering needs this overflow; it falls back silently without.
+                    overflow: .rejectPublish, deadLetterExchange: deadLetterExchange,
+                    deadLetterStrategy: .atLeastOnce))
+            topology.bindings.append(
+                Binding(exchange: workExchange, queue: workQueue(lane), routingKey: lane.rawValue))
+        }
+    }
+
+    private func addRetry(after delay: Duration, to topology: inout Topology) {
+        let name = retryExchange(delay)
+        topology.exchanges.append(Exchange(name, kind: .fanout))
+        topology.queues.append(
+            Queue(
+                name, messageTTL: delay, overflow: .rejectPublish, deadLetterExchange: workExchange,
+                deadLetterStrategy: .atLeastOnce))
+        topology.bindings.append(Binding(exchange: name, queue: name, routingKey: ""))
+    }
+
+    /// The queue on which a worker hears ``controlExchange``; it lives as long as the worker's connection.
+    func controlTopology(ofWorker id: String) -> Topology {
+        let queue = controlQueue(ofWorker: id)
+        return Topology(
+            queues: [
+                Queue(
+                    queue, kind: .classic, isDurable: false, isExclusive: true, isAutoDelete: true,
+                    messageTTL: .seconds(60))
+            ],
+            bindings: [Binding(exchange: controlExchange, queue: queue, routingKey: "")])
+    }
+
+    /// Compares the broker with ``topology``: what is missing or different, one line each; nothing where all is well.
+    ///
+    /// Queues are looked at first, one by one, so that a missing one is reported and not made. Then everything is
+    /// declared, which the broker refuses where arguments differ.
+    public func findings(on broker: some Broker) async throws(BrokerError) -> [String] {
+        var findings: [String] = []
+        for queue in topology.queues {
+            do {
+                _ = try await broker.depth(of: queue.name)
+            } catch .notFound {
+                findings.append("queue \(queue.name) is missing")
+            }
+        }
+        guard findings.isEmpty else { return findings }
+        for queue in topology.queues {
+            do {
+                try await broker.declare(Topology(queues: [queue]))
+            } catch .preconditionFailed(let text) {
+                findings.append("queue \(queue.name) has other arguments: \(text)")
+            }
+        }
+        for exchange in topology.exchanges {
+            do {
+                try await broker.declare(Topology(exchanges: [exchange]))
+            } catch .preconditionFailed(let text) {
+                findings.append("exchange \(exchange.name) is of another kind: \(text)")
+            }
+        }
+        return findings
+    }
+}

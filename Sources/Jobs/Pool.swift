@@ -1,0 +1,97 @@
+public import Broker
+
+/// The workers that share a set of queues, and the names of everything they have on the broker.
+///
+/// This is the one place where names are made. With the default name:
+///
+///     rectifid.work                 direct exchange, routing key = lane
+///     rectifid.work.interactive     work queues
+///     rectifid.work.batch
+///     rectifid.retry.5s             fanout exchange and queue, one per delay; expired messages go back to rectifid.work
+///     rectifid.retry.30s            with the routing key they came with, which is their lane
+///     rectifid.retry.2min
+///     rectifid.retry.10min
+///     rectifid.dead                 fanout exchange and queue: dead letters
+///     rectifid.control              fanout exchange: every worker binds a queue of its own
+public struct Pool: Sendable, Equatable {
+    /// What all names begin with: 1 to 100 letters, digits, dots, underscores and hyphens.
+    public let name: String
+    /// How long a failed job waits before its second attempt, its third and so on; the last delay serves the rest.
+    ///
+    /// One queue per delay, since a queue expires messages only at its head: with a delay per message, a short one would
+    /// wait behind a long one.
+    public let retryDelays: [Duration]
+    /// How often the broker may take a job back before it dead-letters it by itself.
+    ///
+    /// Only a net: workers settle poisonous jobs earlier (``WorkerConfiguration/maximumRedeliveries``) and tell the
+    /// client, which the broker cannot.
+    public let deliveryLimit: Int
+    /// How many jobs may wait in a lane; a client that publishes more gets a negative confirm.
+    public let maximumLength: Int
+
+    /// The pool `rectifid`.
+    public static let standard = Pool(checked: "rectifid")
+
+    public static let standardRetryDelays: [Duration] = [.seconds(5), .seconds(30), .seconds(120), .seconds(600)]
+
+    private init(checked name: String) {
+        self.name = name
+        retryDelays = Self.standardRetryDelays
+        deliveryLimit = 20
+        maximumLength = 100_000
+    }
+
+    /// - Throws: `BrokerError.invalid` for a name or a number that the broker would not take.
+    public init(
+        _ name: String, retryDelays: [Duration] = Pool.standardRetryDelays, deliveryLimit: Int = 20,
+        maximumLength: Int = 100_000
+    ) throws(BrokerError) {
+        let isPlain = name.unicodeScalars.allSatisfy {
+            switch $0 {
+            case "a"..."z", "A"..."Z", "0"..."9", ".", "_", "-": true
+            default: false
+            }
+        }
+        guard isPlain, (1...100).contains(name.utf8.count) else {
+            throw .invalid("pool name '\(name.prefix(100))': use 1 to 100 of A-Z a-z 0-9 . _ and -")
+        }
+        guard !retryDelays.isEmpty, retryDelays.allSatisfy({ $0 >= .milliseconds(1) }),
+            Set(retryDelays).count == retryDelays.count
+        else { throw .invalid("retry delays \(retryDelays): give one or more, all different, of 1 ms or more") }
+        // -1 means no limit to RabbitMQ 4 and "dead-letter at the first return" to 3.10.
+        guard deliveryLimit > 0, maximumLength > 0 else {
+            throw .invalid("delivery limit \(deliveryLimit), length \(maximumLength): both must be positive")
+        }
+        self.name = name
+        self.retryDelays = retryDelays
+        self.deliveryLimit = deliveryLimit
+        self.maximumLength = maximumLength
+    }
+}
+
+/// Names.
+extension Pool {
+    public var workExchange: String { "\(name).work" }
+    public func workQueue(_ lane: Lane) -> String { "\(name).work.\(lane.rawValue)" }
+
+    /// The exchange of a delay, and the queue behind it.
+    public func retryExchange(_ delay: Duration) -> String { "\(name).retry.\(Self.label(delay))" }
+
+    public var deadLetterExchange: String { "\(name).dead" }
+    public var deadLetterQueue: String { "\(name).dead" }
+
+    public var controlExchange: String { "\(name).control" }
+    public func controlQueue(ofWorker id: String) -> String { "\(name).control.\(id)" }
+
+    /// How long a job waits after its attempt `attempt`, counted from 1.
+    public func retryDelay(afterAttempt attempt: Int) -> Duration {
+        retryDelays[min(max(attempt, 1), retryDelays.count) - 1]
+    }
+
+    /// A delay as part of a name: `500ms`, `5s`, `2min`.
+    static func label(_ delay: Duration) -> String {
+        let milliseconds = delay.milliseconds
+        if milliseconds % 60_000 == 0 { return "\(milliseconds / 60_000)min" }
+        return milliseconds % 1000 == 0 ? "\(milliseconds / 1000)s" : "\(milliseconds)ms"
+    }
+}

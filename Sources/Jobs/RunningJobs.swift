@@ -1,0 +1,91 @@
+import Messages
+import Synchronization
+
+/// The jobs of a worker: those that run, those that were cancelled before they came, those that are done.
+final class RunningJobs: Sendable {
+    private struct Contents {
+        var running: [ObjectIdentifier: JobControl] = [:]
+        var isDraining = false
+        var cancelled = RecentJobs<String>()
+        var finished = RecentJobs<Void>()
+        var counts = WorkerCounts()
+    }
+
+    private let contents = Mutex(Contents())
+
+    /// Takes a job up; nil and the reason where it was cancelled before.
+    func begin(_ id: String) -> (control: JobControl?, cancelReason: String) {
+        contents.withLock { contents in
+            if let reason = contents.cancelled[id] { return (nil, reason) }
+            let control = JobControl(jobID: id)
+            if contents.isDraining { control.ask(.handOver) }
+            contents.running[ObjectIdentifier(control)] = control
+            return (control, "")
+        }
+    }
+
+    /// Notes that a job left; `isAnswered` where its client has a result.
+    func end(_ control: JobControl, isAnswered: Bool) {
+        contents.withLock { contents in
+            contents.running[ObjectIdentifier(control)] = nil
+            if isAnswered { contents.finished.note((), for: control.jobID) }
+        }
+    }
+
+    /// Asks all running jobs, and those that are just beginning, to be handed over.
+    func drain() {
+        contents.withLock { contents in
+            contents.isDraining = true
+            for control in contents.running.values { control.ask(.handOver) }
+        }
+    }
+
+    /// Cancels a job, and says what that means for it.
+    func cancel(_ request: CancelRequest) -> (outcome: CancelOutcome, iteration: Int) {
+        contents.withLock { contents in
+            let matching = contents.running.values.filter { $0.jobID == request.jobID }
+            for control in matching { control.ask(.cancel(reason: request.reason)) }
+            // Also while it runs: after a crash or a retry it may come again.
+            if let running = matching.first {
+                contents.cancelled.note(request.reason, for: request.jobID)
+                return (.stopping, running.progress.iteration)
+            }
+            if contents.finished[request.jobID] != nil { return (.finished, 0) }
+            contents.cancelled.note(request.reason, for: request.jobID)
+            return (.noted, 0)
+        }
+    }
+
+    func count(_ change: (inout WorkerCounts) -> Void) {
+        contents.withLock { change(&$0.counts) }
+    }
+
+    var counts: WorkerCounts { contents.withLock { $0.counts } }
+
+    /// As Describe tells them.
+    var descriptions: [RunningJob] {
+        contents.withLock { Array($0.running.values) }.map { control in
+            let (iteration, iterations) = control.progress
+            return RunningJob(
+                jobID: control.jobID, iteration: iteration, iterations: iterations,
+                seconds: control.start.duration(to: .now).inSeconds)
+        }
+    }
+}
+
+/// A note per job for the last 10,000 jobs or more: who never hears of a job's end must not remember it for ever.
+private struct RecentJobs<Note> {
+    private let capacity = 10_000
+    private var notes: [String: Note] = [:]
+    private var order: [String] = []
+
+    subscript(id: String) -> Note? { notes[id] }
+
+    mutating func note(_ note: Note, for id: String) {
+        if notes.updateValue(note, forKey: id) == nil { order.append(id) }
+        // By halves, so that forgetting costs little per job.
+        guard order.count >= 2 * capacity else { return }
+        for old in order.prefix(capacity) { notes[old] = nil }
+        order.removeFirst(capacity)
+    }
+}

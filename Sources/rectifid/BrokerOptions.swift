@@ -1,0 +1,118 @@
+import ArgumentParser
+import Broker
+import Jobs
+import Logging
+
+/// How to reach RabbitMQ, and whose queues to use there; shared by all commands that do.
+struct BrokerOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The broker, amqp://user:password@host:port/vhost or amqps://. [RECTIFID_AMQP_URL]", valueName: "url"))
+    var amqpURL: String?
+
+    @Option(help: "Name that the pool's exchanges and queues begin with; rectifid by default. [RECTIFID_POOL]")
+    var pool: String?
+
+    @Option(help: "PEM file of the authorities to trust with amqps; the system's by default. [RECTIFID_TLS_CA]")
+    var tlsCA: String?
+
+    @Option(help: "PEM file of the client's certificate. [RECTIFID_TLS_CERTIFICATE]")
+    var tlsCertificate: String?
+
+    @Option(help: "PEM file of the client's key. [RECTIFID_TLS_KEY]")
+    var tlsKey: String?
+
+    @Option(help: "Seconds to wait for the broker at the start; 30 by default. [RECTIFID_CONNECT_TIMEOUT]")
+    var connectTimeout: Int?
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical. [RECTIFID_LOG_LEVEL]")
+    var logLevel: Logger.Level?
+
+    static let standardURL = "amqp://guest:guest@127.0.0.1:5672/"
+
+    mutating func validate() throws {
+        amqpURL = try EnvironmentValue.value(amqpURL, "amqp-url")
+        pool = try EnvironmentValue.value(pool, "pool")
+        tlsCA = try EnvironmentValue.value(tlsCA, "tls-ca")
+        tlsCertificate = try EnvironmentValue.value(tlsCertificate, "tls-certificate")
+        tlsKey = try EnvironmentValue.value(tlsKey, "tls-key")
+        connectTimeout = try EnvironmentValue.value(connectTimeout, "connect-timeout")
+        logLevel = try EnvironmentValue.value(logLevel, "log-level")
+        if let seconds = connectTimeout, !(1...86_400).contains(seconds) {
+            throw ValidationError("--connect-timeout \(seconds); 1 to 86400 seconds are possible")
+        }
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key belong together")
+        }
+        do {
+            _ = try namedPool()
+            _ = try RabbitMQConfiguration(url: amqpURL ?? Self.standardURL)
+        } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+
+    func namedPool() throws(BrokerError) -> Pool {
+        try pool.map { (name) throws(BrokerError) in try Pool(name) } ?? .standard
+    }
+
+    /// Logs to standard error.
+    func logger(_ label: String, standardLevel: Logger.Level = .warning) -> Logger {
+        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = logLevel ?? standardLevel
+        return logger
+    }
+
+    /// Connects, and waits until the connection is up.
+    ///
+    /// - Throws: ``CommandFailure`` where it does not come up in time.
+    func connect(name: String, logger: Logger) async throws -> RabbitMQBroker {
+        do throws(BrokerError) {
+            var configuration = try RabbitMQConfiguration(url: amqpURL ?? Self.standardURL)
+            configuration.connectionName = name
+            if let tlsCA { configuration.tls.authorities = tlsCA }
+            configuration.tls.certificate = tlsCertificate
+            configuration.tls.key = tlsKey
+            let broker = RabbitMQBroker(configuration, logger: logger)
+            do throws(BrokerError) {
+                try await broker.ready(within: .seconds(connectTimeout ?? 30))
+            } catch {
+                await broker.close()
+                throw error
+            }
+            return broker
+        } catch {
+            throw CommandFailure(.unavailable, "\(error)")
+        }
+    }
+
+    /// Runs a command's body with a connection, and closes it.
+    func withBroker(_ name: String, _ body: (RabbitMQBroker, Pool) async throws -> Void) async throws {
+        try await CommandFailure.reporting {
+            let broker = try await connect(name: name, logger: logger(name))
+            do {
+                try await body(broker, try namedPool())
+                await broker.close()
+            } catch {
+                await broker.close()
+                if let error = error as? BrokerError { throw CommandFailure(.unavailable, "\(error)") }
+                if let error = error as? ClientError { throw CommandFailure(error) }
+                throw error
+            }
+        }
+    }
+}
+
+extension CommandFailure {
+    /// Why a client has no answer.
+    init(_ error: ClientError) {
+        let code: Code =
+            switch error {
+            case .invalid, .invalidJobID: .refused
+            case .badReply: .internalFailure
+            case .broker(let error) where error.isTransient: .temporary
+            case .broker, .closed: .unavailable
+            }
+        self.init(code, "\(error)")
+    }
+}

@@ -1,0 +1,200 @@
+import ArgumentParser
+import Broker
+import Flow
+import Foundation
+import Generation
+import Jobs
+import Messages
+import Raster
+import UnixSignals
+
+/// `rectifid submit`: sends a job to a pool and waits for its picture.
+struct Submit: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Sends a job to the workers, shows its progress and writes the picture.",
+        discussion: """
+            Exit codes by the job's status: 0 OK; 65 INVALID_ARGUMENT, FAILED_PRECONDITION, NOT_FOUND and other faults of
+            the request; 69 no broker; 70 INTERNAL; 75 UNAVAILABLE, RESOURCE_EXHAUSTED, DEADLINE_EXCEEDED, CANCELLED.
+            SIGINT cancels the job.
+            """)
+
+    @OptionGroup var picture: PictureOptions
+    @OptionGroup var broker: BrokerOptions
+
+    @Option(name: .customLong("model"), help: "Name of a model of the workers; their default otherwise.")
+    var modelID: String?
+
+    @Option(help: "interactive or batch. [RECTIFID_LANE]")
+    var lane: Lane?
+
+    @Option(help: "Seconds from now after which the picture is of no use. [RECTIFID_DEADLINE]")
+    var deadline: Double?
+
+    @Option(help: "The job's id, to send the same job again; a random one by default.")
+    var jobID: String?
+
+    @Option(help: "Folder to write previews to, one every --preview-interval iterations.")
+    var previews: String?
+
+    @Option(help: "Iterations between previews; 5 by default.")
+    var previewInterval: Int?
+
+    @Flag(help: "Print every event as a line of JSON on standard output.")
+    var json = false
+
+    mutating func validate() throws {
+        lane = try EnvironmentValue.value(lane, "lane")
+        deadline = try EnvironmentValue.value(deadline, "deadline")
+        if let seconds = deadline, !(seconds > 0 && seconds <= 1e8) {
+            throw ValidationError("--deadline \(seconds); seconds above 0 are possible")
+        }
+        if let id = jobID, !Wire.isJobID(id) {
+            throw ValidationError("--job-id '\(id)'; 1 to 128 visible ASCII characters are possible")
+        }
+        if let interval = previewInterval, !(1...1000).contains(interval) {
+            throw ValidationError("--preview-interval \(interval); 1 to 1000 are possible")
+        }
+    }
+
+    func run() async throws {
+        try await broker.withBroker("rectifid submit") { connection, pool in
+            // So that the job waits for the first worker instead of being returned.
+            try await connection.declare(pool.topology)
+            let client = try await PersonalizationClient.connect(
+                to: connection, pool: pool, replies: .lasting(unusedFor: .seconds(600)))
+            let submission = try await client.submit(
+                try request(), lane: lane ?? .interactive, deadline: absoluteDeadline, jobID: jobID)
+            let cancelling = cancelOnInterrupt(submission.jobID, client)
+            defer { cancelling.cancel() }
+            do {
+                try await follow(submission)
+            } catch {
+                await client.close()
+                // A lasting queue would otherwise keep its replies for ten minutes.
+                try? await connection.delete(queue: client.replyQueue)
+                throw error
+            }
+            await client.close()
+            try? await connection.delete(queue: client.replyQueue)
+        }
+    }
+
+    private var absoluteDeadline: UnixMilliseconds? {
+        deadline.map { UnixMilliseconds((Date().timeIntervalSince1970 + $0) * 1000) }
+    }
+
+    /// Asks the workers to stop the job when somebody presses Control-C; its result then says so.
+    private func cancelOnInterrupt(_ jobID: String, _ client: PersonalizationClient) -> Task<Void, Never> {
+        Task {
+            for await _ in await UnixSignalsSequence(trapping: .sigint) {
+                StandardError.write("\ncancelling \(jobID)\n")
+                _ = try? await client.cancel(jobID: jobID, reason: "interrupted at the terminal")
+            }
+        }
+    }
+
+    private func follow(_ submission: Submission) async throws {
+        var progress: ProgressReport?
+        for try await event in submission {
+            if json { EventLine(event).print() }
+            switch event.body {
+            case .accepted(let accepted):
+                if !json { progress = ProgressReport(iterations: accepted.iterations) }
+            case .progress(let update):
+                progress?.show(iteration: update.iteration, loss: update.loss, similarity: update.similarity)
+                try write(preview: update)
+            case .result(let result): try finish(result, job: submission.jobID)
+            }
+        }
+    }
+
+    private func write(preview update: PersonalizeProgress) throws {
+        guard let previews, !update.preview.isEmpty else { return }
+        let file = URL(fileURLWithPath: previews).appendingPathComponent(
+            String(format: "preview-%04d.jpg", update.iteration))
+        do {
+            try FileManager.default.createDirectory(atPath: previews, withIntermediateDirectories: true)
+            try Data(update.preview).write(to: file)
+        } catch {
+            throw CommandFailure(.cannotWrite, "\(file.path): cannot be written: \(error.localizedDescription)")
+        }
+    }
+
+    private func finish(_ result: PersonalizeResult, job: String) throws {
+        guard result.status.code == .ok else { throw CommandFailure(result.status, job: job) }
+        guard case .image(let bytes)? = result.picture?.content else {
+            throw CommandFailure(.internalFailure, "the picture lies in a store that this command does not reach")
+        }
+        try picture.write(bytes)
+        guard !json else { return }
+        if let similarity = result.similarity {
+            print(
+                String(
+                    format: "%@: similarity %.3f, from %.3f unguided", picture.output, similarity.after,
+                    similarity.before))
+        } else {
+            print(picture.output)
+        }
+    }
+
+    private func request() throws -> PersonalizeRequest {
+        var request = PersonalizeRequest(
+            references: try picture.referenceFiles().map {
+                Reference(picture: .image($0), subject: Messages.Subject(picture.subject))
+            },
+            prompt: picture.prompt)
+        request.negativePrompt = picture.negativePrompt
+        request.modelID = modelID
+        request.seed = picture.seed
+        request.width = picture.width
+        request.height = picture.height
+        request.steps = picture.steps
+        request.iterations = picture.iterations
+        request.rate = picture.rate.map { Float($0) }
+        request.gain = Messages.Gain(picture.gain)
+        request.cfgScale = picture.cfgScale
+        request.flow = picture.flow.map { $0 == .piecewise ? .piecewise : .rectified }
+        request.stopAtSimilarity = picture.sufficientSimilarity
+        request.output =
+            picture.format == .png
+            ? .png : .jpeg(quality: picture.quality, chroma: picture.keepsFullChroma ? .full : .half)
+        request.progressInterval = 1
+        request.previewInterval = previews == nil ? nil : previewInterval ?? 5
+        return request
+    }
+}
+
+extension Messages.Subject {
+    init(_ subject: Generation.Subject) {
+        switch subject {
+        case .person: self = .person
+        case .liveSubject: self = .liveSubject
+        case .object: self = .object
+        case .custom: self = .custom
+        }
+    }
+}
+
+extension Messages.Gain {
+    init(_ gain: Flow.Gain?) {
+        switch gain {
+        case nil, .derived: self = .derived
+        case .published: self = .published
+        case .uniform(let number): self = .constant(Float(number))
+        case .perStep(let numbers): self = .perStep(numbers.map { Float($0) })
+        }
+    }
+}
+
+extension CommandFailure {
+    /// A job that ended without a picture.
+    init(_ status: Status, job: String) {
+        let code: Code =
+            switch status.code {
+            case .unavailable, .resourceExhausted, .deadlineExceeded, .cancelled, .aborted: .temporary
+            case let code where code.isPermanent: .refused
+            default: .internalFailure
+            }
+        self.init(code, "\(status) (job \(job))")
+    }
+}

@@ -1,0 +1,147 @@
+import ArgumentParser
+import Broker
+import DemoModel
+import Foundation
+import Generation
+import Jobs
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// `rectifid worker`: takes jobs from RabbitMQ until it is stopped.
+struct WorkerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker", abstract: "Takes jobs from RabbitMQ, makes the pictures and replies.",
+        discussion: """
+            Run as many as there are machines. On SIGTERM or SIGINT a worker takes nothing new, hands running jobs over to
+            others at their next iteration, and ends with exit code 0. Every option can come from the environment: the
+            variable in brackets.
+            """)
+
+    @OptionGroup var broker: BrokerOptions
+
+    @Option(
+        name: .customLong("model"),
+        help:
+            "A folder in diffusers' layout, or demo; more than once for several, the first is the default. [RECTIFID_MODEL]"
+    )
+    var models: [String] = []
+
+    @Option(help: "SCRFD face detector, ONNX; the model's own by default. [RECTIFID_FACE_DETECTOR]")
+    var faceDetector: String?
+
+    @Option(help: "ArcFace face recogniser, ONNX; the model's own by default. [RECTIFID_FACE_RECOGNIZER]")
+    var faceRecognizer: String?
+
+    @Option(help: "Side of the square that the face detector sees, a multiple of 32. [RECTIFID_DETECTOR_SIZE]")
+    var detectorSize: Int?
+
+    @Option(help: "ONNX network from a picture to a feature, for custom subjects. [RECTIFID_DISCRIMINATOR]")
+    var discriminator: String?
+
+    @Option(help: "Side of the square that it sees, where its file does not say. [RECTIFID_DISCRIMINATOR_SIZE]")
+    var discriminatorSize: Int?
+
+    @Option(help: "Jobs at a time; 1 by default. [RECTIFID_SLOTS]")
+    var slots: Int?
+
+    @Option(help: "Name among the pool's workers; host and process by default. [RECTIFID_WORKER_ID]")
+    var workerID: String?
+
+    @Option(help: "Attempts at a job before it becomes a dead letter; 5 by default. [RECTIFID_ATTEMPTS]")
+    var attempts: Int?
+
+    @Option(
+        help: """
+            Minutes after which a running job is handed back; 25 by default. Keep it below the broker's consumer_timeout, \
+            which is 30 minutes unless configured. [RECTIFID_MAXIMUM_HOLD]
+            """)
+    var maximumHold: Int?
+
+    @Flag(help: "Declare no exchanges and queues of the pool: they must exist. [RECTIFID_NO_DECLARE]")
+    var noDeclare = false
+
+    mutating func validate() throws {
+        models = EnvironmentValue.list(models, "model")
+        faceDetector = try EnvironmentValue.value(faceDetector, "face-detector")
+        faceRecognizer = try EnvironmentValue.value(faceRecognizer, "face-recognizer")
+        detectorSize = try EnvironmentValue.value(detectorSize, "detector-size")
+        discriminator = try EnvironmentValue.value(discriminator, "discriminator")
+        discriminatorSize = try EnvironmentValue.value(discriminatorSize, "discriminator-size")
+        slots = try EnvironmentValue.value(slots, "slots")
+        workerID = try EnvironmentValue.value(workerID, "worker-id")
+        attempts = try EnvironmentValue.value(attempts, "attempts")
+        maximumHold = try EnvironmentValue.value(maximumHold, "maximum-hold")
+        noDeclare = try EnvironmentValue.flag(noDeclare, "no-declare")
+        for (name, value, range) in [
+            ("slots", slots, 1...64), ("attempts", attempts, 1...1000), ("maximum-hold", maximumHold, 1...100_000),
+            ("detector-size", detectorSize, 32...4096),
+        ] {
+            if let value, !range.contains(value) {
+                throw ValidationError("--\(name) \(value); \(range.lowerBound) to \(range.upperBound) are possible")
+            }
+        }
+        if let size = detectorSize, size % 32 != 0 {
+            throw ValidationError("--detector-size \(size); multiples of 32 are possible")
+        }
+        if let id = workerID, !(1...100).contains(id.utf8.count) || !id.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        {
+            throw ValidationError("--worker-id '\(id)'; 1 to 100 visible ASCII characters are possible")
+        }
+    }
+
+    func run() async throws { try await CommandFailure.reporting { try await serve() } }
+
+    private func serve() async throws {
+        let logger = broker.logger("rectifid.worker", standardLevel: .info)
+        let personalizer = ModelPersonalizer(try load(logger), device: Self.device)
+        var configuration = WorkerConfiguration(workerID: workerID ?? Self.standardID, version: Rectifid.version)
+        configuration.slots = slots ?? 1
+        configuration.maximumAttempts = attempts ?? configuration.maximumAttempts
+        if let maximumHold { configuration.maximumHold = .seconds(60 * maximumHold) }
+        configuration.declaresTopology = !noDeclare
+        let connection: RabbitMQBroker
+        do throws(BrokerError) { configuration.pool = try broker.namedPool() } catch {
+            throw CommandFailure(.refused, "\(error)")
+        }
+        connection = try await broker.connect(name: "rectifid worker \(configuration.workerID)", logger: logger)
+        let worker = JobWorker(
+            broker: connection, personalizer: personalizer, configuration: configuration, logger: logger)
+        let group = ServiceGroup(
+            services: [worker], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        do {
+            try await group.run()
+            await connection.close()
+        } catch {
+            await connection.close()
+            throw CommandFailure(.unavailable, "\(error)")
+        }
+    }
+
+    private func load(_ logger: Logger) throws -> [Model] {
+        let judges = Model.Judges(
+            faceDetector: faceDetector, faceRecognizer: faceRecognizer, detectorSize: detectorSize,
+            custom: discriminator, customSize: discriminatorSize)
+        return try (models.isEmpty ? ["demo"] : models).map { path in
+            let folder: String
+            do { folder = path == "demo" ? try DemoModel.directory() : path } catch {
+                throw CommandFailure(.missingInput, "\(error)")
+            }
+            let start = ContinuousClock.now
+            let model = try Model(folder, judges: judges)
+            logger.info(
+                "model loaded",
+                metadata: ["model": "\(model.id)", "hash": "\(model.hash)", "took": "\(ContinuousClock.now - start)"])
+            return model
+        }
+    }
+
+    private static var device: String { "CPU, \(ProcessInfo.processInfo.activeProcessorCount) processors" }
+
+    private static var standardID: String {
+        let host = ProcessInfo.processInfo.hostName.prefix(80).filter { $0.isASCII && !$0.isWhitespace }
+        // Process numbers repeat over containers of one host name.
+        return
+            "\(host)-\(ProcessInfo.processInfo.processIdentifier)-\(String(UInt16.random(in: .min ... .max), radix: 36))"
+    }
+}

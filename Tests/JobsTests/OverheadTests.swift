@@ -1,0 +1,66 @@
+import Broker
+import Foundation
+import Jobs
+import Messages
+import Raster
+import Testing
+
+/// Measurements, to be run alone and with optimisation.
+///
+///     RECTIFID_MEASURE=1 RECTIFID_TEST_AMQP_URL=... swift test -c release -Xswiftc -enable-testing --filter OverheadTests
+@Suite(
+    .serialized, .timeLimit(.minutes(5)),
+    .enabled(if: ProcessInfo.processInfo.environment["RECTIFID_MEASURE"] != nil && BrokerKind.url != nil))
+struct OverheadTests {
+    /// A reference of a usual size, and a result of the same.
+    private func request() throws -> PersonalizeRequest {
+        let pixels = (0..<(512 * 512 * 3)).map { UInt8(truncatingIfNeeded: $0 / 7 ^ $0 >> 9) }
+        let picture = try Picture(width: 512, height: 512, pixels: pixels)
+        var request = PersonalizeRequest(
+            references: [Reference(picture: .image(try picture.encode(.jpeg())))], prompt: "a portrait")
+        request.iterations = 0
+        return request
+    }
+
+    @Test func aWorkerTakesLessThanTwentyMillisecondsAJobOutsideTheSampler() async throws {
+        try await Stage.play(.rabbitMQ) { stage in
+            var log = try await ReplyLog(on: stage)
+            let body = try request().encode()
+            let count = 200
+            for index in 0..<count {
+                try await log.broker.publishJob(
+                    Sample.properties(jobID: "job-\(index)", replyTo: log.queue), body: body, pool: stage.pool)
+            }
+            try await stage.withWorker(ScriptedPersonalizer(side: 512)) { _ in
+                _ = try await log.nextResult()
+                let start = ContinuousClock.now
+                for _ in 1..<count { #expect(try await log.nextResult().result.status == .ok) }
+                let perJob = (ContinuousClock.now - start) / (count - 1)
+                print("worker overhead: \(perJob) a job, reference of \(body.count) bytes")
+                #expect(perJob < .milliseconds(20))
+            }
+            await log.broker.close()
+        }
+    }
+
+    @Test func anUnreadablePictureIsAnsweredInLessThanATenthOfASecond() async throws {
+        try await Stage.play(.rabbitMQ) { stage in
+            let client = try await stage.client()
+            try await stage.withWorker(ScriptedPersonalizer()) { _ in
+                var times: [Duration] = []
+                for _ in 0..<50 {
+                    var request = try request()
+                    request.references = [Reference(picture: .image([UInt8](repeating: 0xAB, count: 200_000)))]
+                    let start = ContinuousClock.now
+                    let result = try await client.submit(request).result()
+                    times.append(ContinuousClock.now - start)
+                    #expect(result.status.code == .invalidArgument)
+                }
+                times.sort()
+                print("unreadable picture: answered in \(times[25]) (median), \(times[49]) (slowest of 50)")
+                #expect(times[49] < .milliseconds(100))
+            }
+            await client.close()
+        }
+    }
+}
