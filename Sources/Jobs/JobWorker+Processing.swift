@@ -3,7 +3,7 @@ import Logging
 import Messages
 
 extension JobWorker {
-    /// Takes one request from its delivery to its settlement.
+    /// Takes one request from its delivery to its settlement; the slot is given back as soon as its computation ends.
     func process(_ delivery: Delivery, lane: Lane) async {
         let address = ReplyAddress(delivery.properties)
         var logger = logger
@@ -11,32 +11,22 @@ extension JobWorker {
         let request = HeldRequest(
             delivery: delivery, lane: lane, address: address, broker: broker, configuration: configuration,
             logger: logger)
-        guard delivery.omittedBodySize == nil else { return await refuseOversized(request) }
         let job: Job
-        do throws(Status) {
-            job = try Job(delivery, lane: lane, limits: configuration.messageLimits)
-        } catch {
-            return await fail(request, FailedAttempt(status: error, attempt: 1, sequence: 0))
+        switch read(request) {
+        case .success(let readable): job = readable
+        case .failure(let failure):
+            slots.giveBack()
+            guard delivery.omittedBodySize == nil else { return await refuseOversized(request) }
+            return await fail(request, failure)
         }
-        let redeliveries = delivery.deliveryCount ?? 0
-        guard redeliveries <= configuration.maximumRedeliveries else {
-            return await fail(
-                request,
-                FailedAttempt(
-                    status: .poisonous(redeliveries), attempt: job.attempt, sequence: job.firstSequence,
-                    isLast: true))
-        }
-        await run(job, of: request)
-    }
-
-    private func run(_ job: Job, of request: HeldRequest) async {
         let (control, cancelReason) = jobs.begin(job.id)
         guard let control else {
+            slots.giveBack()
             return await fail(
                 request,
                 FailedAttempt(status: .cancelled(cancelReason), attempt: job.attempt, sequence: job.firstSequence))
         }
-        request.logger.info(
+        logger.info(
             "started",
             metadata: [
                 "lane": "\(job.lane.rawValue)", "attempt": "\(job.attempt)",
@@ -45,6 +35,21 @@ extension JobWorker {
         let (outcome, sequence) = await compute(job, control: control, of: request)
         let isAnswered = await settle(request, job: job, control: control, outcome: outcome, sequence: sequence)
         jobs.end(control, isAnswered: isAnswered)
+    }
+
+    /// Reads a request, unless it has been at too many workers.
+    private func read(_ request: HeldRequest) -> Result<Job, FailedAttempt> {
+        let delivery = request.delivery
+        do throws(Status) {
+            let job = try Job(delivery, lane: request.lane, limits: configuration.messageLimits)
+            let redeliveries = delivery.deliveryCount ?? 0
+            guard redeliveries > configuration.maximumRedeliveries else { return .success(job) }
+            return .failure(
+                FailedAttempt(
+                    status: .poisonous(redeliveries), attempt: job.attempt, sequence: job.firstSequence, isLast: true))
+        } catch {
+            return .failure(FailedAttempt(status: error, attempt: 1, sequence: 0))
+        }
     }
 
     /// Computes on a thread of its own while the job's events go out; also gives the sequence number of the next event.
@@ -63,6 +68,7 @@ extension JobWorker {
         } onCancel: {
             control.ask(.abandon)
         }
+        slots.giveBack()
         continuation.finish()
         return (outcome, await sequence)
     }
@@ -92,7 +98,7 @@ extension JobWorker {
 }
 
 /// An attempt that ended without a picture.
-struct FailedAttempt: Sendable {
+struct FailedAttempt: Error {
     var status: Status
     /// From 1.
     var attempt: Int

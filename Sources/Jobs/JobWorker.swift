@@ -13,7 +13,11 @@ public final class JobWorker: Service {
     let personalizer: any Personalizer
     let configuration: WorkerConfiguration
     let logger: Logger
+    /// Places to compute at.
     let slots: Slots
+    /// Places for requests that are held, those included whose answer is on its way: a client that is gone or a broker
+    /// that is slow is waited for beside the next job's computation, but not by any number of requests.
+    let holds: Slots
     let jobs = RunningJobs()
     private let life = Mutex(WorkerState.starting)
     let start = ContinuousClock.now
@@ -29,6 +33,7 @@ public final class JobWorker: Service {
         logger[metadataKey: "worker"] = "\(configuration.workerID)"
         self.logger = logger
         slots = Slots(max(configuration.slots, 1))
+        holds = Slots(max(configuration.slots, 1) + 8)
     }
 
     /// How the worker is now.
@@ -41,6 +46,7 @@ public final class JobWorker: Service {
     public func drain() {
         life.withLock { $0 = .draining }
         slots.close()
+        holds.close()
         jobs.drain()
     }
 
@@ -83,24 +89,28 @@ public final class JobWorker: Service {
         await withDiscardingTaskGroup { group in
             var intake = Intake(broker: broker, pool: configuration.pool, slots: slots, logger: logger)
             var backoff = Backoff(initial: .milliseconds(200), maximum: .seconds(10))
-            while await slots.take() {
+            while await takePlaces() {
                 do throws(BrokerError) {
-                    guard let (delivery, lane) = try await intake.next() else {
-                        slots.giveBack()
-                        break
-                    }
+                    guard let (delivery, lane) = try await intake.next() else { break }
                     backoff.reset()
                     group.addTask {
                         await self.process(delivery, lane: lane)
-                        self.slots.giveBack()
+                        self.holds.giveBack()
                     }
                 } catch {
                     slots.giveBack()
+                    holds.giveBack()
                     guard await recover(from: error, &backoff) else { return .failure(error) }
                 }
             }
             return .success(())
         }
+    }
+
+    /// Waits until another request can be held and computed.
+    private func takePlaces() async -> Bool {
+        guard await holds.take() else { return false }
+        return await slots.take()
     }
 
     /// Waits before the next try; false where there is no use in trying.
