@@ -110,7 +110,7 @@ extension GenerationRequest {
         iterations = request.iterations
         let areObjects = request.references.allSatisfy { $0.subject == .object }
         rate = request.rate.map(Double.init) ?? (areObjects ? 2 : nil)
-        gain = Flow.Gain(request.gain)
+        gain = request.gain.map { Flow.Gain($0) }
         cfgScale = request.cfgScale
         flow = request.flow.map { $0 == .piecewise ? .piecewise : .rectified }
         sufficientSimilarity = request.stopAtSimilarity
@@ -118,10 +118,9 @@ extension GenerationRequest {
 }
 
 extension Flow.Gain {
-    /// The default is the model's own choice, which is `derived` unless its folder says otherwise.
-    fileprivate init?(_ gain: Messages.Gain) {
+    fileprivate init(_ gain: Messages.Gain) {
         switch gain {
-        case .derived: return nil
+        case .derived: self = .derived
         case .published: self = .published
         case .constant(let number): self = .uniform(Double(number))
         case .perStep(let numbers): self = .perStep(numbers.map(Double.init))

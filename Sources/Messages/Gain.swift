@@ -41,6 +41,20 @@ extension Gain: Packable {
         }
     }
 
+    /// The gain that a request asks for; nil where it leaves it to the model, also by a message without a rule.
+    static func chosen(
+        _ c: UnsafeMutablePointer<Rectifid__V1__Gain>?, at field: FieldPath
+    ) throws(MessageError) -> Gain? {
+        guard let rule = c?.pointee.rule_case else { return nil }
+        if rule == RECTIFID__V1__GAIN__RULE__NOT_SET { return nil }
+        if rule == RECTIFID__V1__GAIN__RULE_PRESET,
+            c?.pointee.preset == RECTIFID__V1__GAIN_PRESET__GAIN_PRESET_UNSPECIFIED
+        {
+            return nil
+        }
+        return try field.message(c)
+    }
+
     private enum Preset: UInt32, CaseIterable {
         case derived = 1
         case published = 2

@@ -21,7 +21,7 @@ extension PersonalizeRequest: Packable {
             iterations = Int(c.iterations)
         }
         rate = Float.ifSet(c.rate)
-        gain = try field.child("gain").message(c.gain) ?? .derived
+        gain = try Gain.chosen(c.gain, at: field.child("gain"))
         cfgScale = Float.ifSet(c.cfg_scale)
         flow = try field.child("flow").choice(c.flow.rawValue)
         stopAtSimilarity = Float.ifSet(c.stop_at_similarity)
@@ -50,7 +50,7 @@ extension PersonalizeRequest: Packable {
             c.iterations_choice_case = RECTIFID__V1__PERSONALIZE_REQUEST__ITERATIONS_CHOICE_ITERATIONS
         }
         c.rate = rate ?? 0
-        c.gain = gain == .derived ? nil : arena.place(gain)
+        c.gain = gain.map { arena.place($0) }
         c.cfg_scale = cfgScale ?? 0
         c.flow = Rectifid__V1__Flow(rawValue: flow?.rawValue ?? 0)
         c.stop_at_similarity = stopAtSimilarity ?? 0

@@ -32,7 +32,7 @@ public struct PersonalizeRequest: Sendable, Equatable {
     public var iterations: Int?
     /// Learning rate, greater than 0, at most 1000.
     public var rate: Float?
-    public var gain = Gain.derived
+    public var gain: Gain?
     /// Classifier-free guidance scale, greater than 0, at most 50; 1 is none.
     public var cfgScale: Float?
     public var flow: FlowKind?
@@ -98,7 +98,7 @@ extension PersonalizeRequest: WireMessage {
         if let steps { try request.child("steps").check(steps, in: Allowed.steps) }
         if let iterations { try request.child("iterations").check(iterations, in: Allowed.iterations) }
         if let rate { try request.child("rate").check(rate, aboveZeroTo: Allowed.maximumRate) }
-        try gain.validate(at: request.child("gain"), steps: steps)
+        try gain?.validate(at: request.child("gain"), steps: steps)
         if let cfgScale { try request.child("cfg_scale").check(cfgScale, aboveZeroTo: Allowed.maximumCFGScale) }
         if let stopAtSimilarity {
             try request.child("stop_at_similarity").check(stopAtSimilarity, aboveZeroTo: 1)

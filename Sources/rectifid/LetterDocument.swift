@@ -73,7 +73,7 @@ struct RequestDocument: Encodable {
             ("cfg", request.cfgScale), ("stop at similarity", request.stopAtSimilarity),
         ]
         for case (let name, let value?) in optional { lines.append((name, value.description)) }
-        if request.gain != .derived { lines.append(("gain", "\(request.gain)")) }
+        if let gain = request.gain { lines.append(("gain", "\(gain)")) }
         if let flow = request.flow { lines.append(("flow", "\(flow)")) }
         lines.append(("output", "\(request.output)"))
         if let state = request.resume {

@@ -151,7 +151,7 @@ struct Submit: AsyncParsableCommand {
         request.steps = picture.steps
         request.iterations = picture.iterations
         request.rate = picture.rate.map { Float($0) }
-        request.gain = Messages.Gain(picture.gain)
+        request.gain = picture.gain.map { Messages.Gain($0) }
         request.cfgScale = picture.cfgScale
         request.flow = picture.flow.map { $0 == .piecewise ? .piecewise : .rectified }
         request.stopAtSimilarity = picture.sufficientSimilarity
@@ -176,9 +176,9 @@ extension Messages.Subject {
 }
 
 extension Messages.Gain {
-    init(_ gain: Flow.Gain?) {
+    init(_ gain: Flow.Gain) {
         switch gain {
-        case nil, .derived: self = .derived
+        case .derived: self = .derived
         case .published: self = .published
         case .uniform(let number): self = .constant(Float(number))
         case .perStep(let numbers): self = .perStep(numbers.map { Float($0) })

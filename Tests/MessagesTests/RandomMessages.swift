@@ -54,7 +54,8 @@ extension SeededGenerator {
         request.steps = maybe { $0.int(1...12) }
         request.iterations = maybe { $0.int(0...1000) }
         request.rate = maybe { $0.float(0.001...1000) }
-        request.gain = gain(steps: request.steps)
+        let steps = request.steps
+        request.gain = maybe { $0.gain(steps: steps) }
         request.cfgScale = maybe { $0.float(0.001...50) }
         request.flow = maybe { $0.pick(FlowKind.allCases) }
         request.stopAtSimilarity = maybe { $0.float(0.001...1) }

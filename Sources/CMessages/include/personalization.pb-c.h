@@ -75,7 +75,7 @@ typedef enum _Rectifid__V1__Subject {
  */
 typedef enum _Rectifid__V1__GainPreset {
   /*
-   * The default: DERIVED.
+   * The default: the model's own gain.
    */
   RECTIFID__V1__GAIN_PRESET__GAIN_PRESET_UNSPECIFIED = 0,
   /*
@@ -334,7 +334,7 @@ struct  Rectifid__V1__PersonalizeRequest
    */
   float rate;
   /*
-   * Default: DERIVED.
+   * Default: the model's own, which is DERIVED unless its makers say otherwise.
    */
   Rectifid__V1__Gain *gain;
   /*
