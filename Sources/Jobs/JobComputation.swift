@@ -138,7 +138,7 @@ struct JobComputation: Sendable {
         let start = ContinuousClock.now
         let bytes: [UInt8]
         do {
-            bytes = try picture.encode(PictureEncoding(job.request.output))
+            bytes = try picture.encode(PictureEncoding(job.request.output), metadata: run.metadata)
         } catch {
             throw Status(.internal, "the picture could not be encoded: \(error.description)")
         }

@@ -10,11 +10,14 @@ public struct ModelPersonalizer: Personalizer {
     public let models: [ModelDescription]
     public let subjects: [Messages.Subject]
     public let device: String
+    private let maximumPixels: Int?
 
     /// - Parameters:
     ///   - models: At least one; the first is the default.
     ///   - device: What they compute on, in words.
-    public init(_ models: [Model], device: String) {
+    ///   - maximumPixels: Most pixels of a picture; four times as many as the model's own size by default.
+    public init(_ models: [Model], device: String, maximumPixels: Int? = nil) {
+        self.maximumPixels = maximumPixels
         loaded = models
         self.models = models.map(ModelDescription.init)
         let kinds = Set(models.flatMap(\.subjects))
@@ -31,26 +34,43 @@ public struct ModelPersonalizer: Personalizer {
                 details: [.resourceInfo(type: "model", name: id)])
         }
         do throws(GenerationError) {
-            let run = try model.begin(GenerationRequest(job), resuming: state.map(GuidanceState.init))
-            return ModelRun(model: model, run: run, completedIterations: state?.nextIteration ?? 0)
+            let request = GenerationRequest(job)
+            try check(try model.settings(for: request), of: model)
+            let run = try model.begin(request, resuming: state.map(GuidanceState.init))
+            return ModelRun(model: model, request: request, run: run, completedIterations: state?.nextIteration ?? 0)
         } catch {
             throw Status(error)
         }
     }
 }
 
+extension ModelPersonalizer {
+    /// Memory and time grow with the pixels: a request must not be able to take the whole machine.
+    private func check(_ settings: Settings, of model: Model) throws(GenerationError) {
+        let limit = maximumPixels ?? 4 * model.defaults.width * model.defaults.height
+        guard settings.width * settings.height > limit else { return }
+        throw GenerationError(
+            .invalidRequest,
+            "\(settings.width) x \(settings.height) pixels; this worker makes pictures of up to \(limit) pixels",
+            field: "width")
+    }
+}
+
 /// A run of a model.
 private struct ModelRun: PersonalizationRun {
     let model: Model
+    let request: GenerationRequest
     var run: GenerationRun
     private(set) var completedIterations: Int
 
-    init(model: Model, run: GenerationRun, completedIterations: Int) {
+    init(model: Model, request: GenerationRequest, run: GenerationRun, completedIterations: Int) {
         self.model = model
+        self.request = request
         self.run = run
         self.completedIterations = completedIterations
     }
 
+    var metadata: PictureMetadata { PictureMetadata(of: run, request, model: model) }
     var modelID: String { model.id }
     var modelHash: String { model.wireHash }
     var iterations: Int { run.settings.iterations }

@@ -50,6 +50,8 @@ public protocol PersonalizationRun {
     /// Loss and similarity of each completed iteration.
     var losses: [Float] { get }
     var similarities: [Float] { get }
+    /// What the picture was made from, to be written into its file.
+    var metadata: PictureMetadata { get }
     /// Time spent by this run per phase, without what came before an interruption.
     var timings: [Timing] { get }
 

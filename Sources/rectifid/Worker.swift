@@ -58,6 +58,10 @@ struct WorkerCommand: AsyncParsableCommand {
             """)
     var maximumHold: Int?
 
+    @Option(
+        help: "Most pixels of a picture; four times the model's own size by default. [RECTIFID_MAXIMUM_PIXELS]")
+    var maximumPixels: Int?
+
     @Flag(help: "Declare no exchanges and queues of the pool: they must exist. [RECTIFID_NO_DECLARE]")
     var noDeclare = false
 
@@ -72,10 +76,11 @@ struct WorkerCommand: AsyncParsableCommand {
         workerID = try EnvironmentValue.value(workerID, "worker-id")
         attempts = try EnvironmentValue.value(attempts, "attempts")
         maximumHold = try EnvironmentValue.value(maximumHold, "maximum-hold")
+        maximumPixels = try EnvironmentValue.value(maximumPixels, "maximum-pixels")
         noDeclare = try EnvironmentValue.flag(noDeclare, "no-declare")
         for (name, value, range) in [
             ("slots", slots, 1...64), ("attempts", attempts, 1...1000), ("maximum-hold", maximumHold, 1...100_000),
-            ("detector-size", detectorSize, 32...4096),
+            ("detector-size", detectorSize, 32...4096), ("maximum-pixels", maximumPixels, 256...(1 << 24)),
         ] {
             if let value, !range.contains(value) {
                 throw ValidationError("--\(name) \(value); \(range.lowerBound) to \(range.upperBound) are possible")
@@ -94,7 +99,8 @@ struct WorkerCommand: AsyncParsableCommand {
 
     private func serve() async throws {
         let logger = broker.logger("rectifid.worker", standardLevel: .info)
-        let personalizer = ModelPersonalizer(try load(logger), device: Self.device)
+        let personalizer = ModelPersonalizer(
+            try load(logger), device: Self.device, maximumPixels: maximumPixels)
         var configuration = WorkerConfiguration(workerID: workerID ?? Self.standardID, version: Rectifid.version)
         configuration.slots = slots ?? 1
         configuration.maximumAttempts = attempts ?? configuration.maximumAttempts

@@ -36,6 +36,7 @@ struct HappyPathTests {
                 guard case .image(let bytes)? = result.picture?.content else { throw Unexpected(events[5]) }
                 #expect(try Picture.decode(bytes).height == 16)
                 #expect(bytes == (try expectedPicture(iterations: 4, seed: 7)))
+                #expect(try PictureMetadata.read(bytes)["Software"] == "scripted")
                 try await eventually { worker.health.counts.succeeded == 1 }
             }
             await client.close()
@@ -116,7 +117,7 @@ struct HappyPathTests {
         let job = PersonalizationJob(pictures: [], request: try Sample.request(iterations: iterations), seed: seed)
         var run = try ScriptedPersonalizer().begin(job, resuming: nil)
         while let pass = try run.next() {
-            if pass.isLast { return try pass.picture().encode(.png) }
+            if pass.isLast { return try pass.picture().encode(.png, metadata: run.metadata) }
         }
         return []
     }

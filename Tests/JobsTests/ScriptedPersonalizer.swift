@@ -57,6 +57,7 @@ struct ScriptedRun: PersonalizationRun {
     private(set) var losses: [Float]
     private(set) var similarities: [Float]
     private(set) var timings: [Timing] = []
+    let metadata: PictureMetadata = ["Software": "scripted"]
     private var offset: [Float]
     private let seed: UInt64
     private let side: Int
