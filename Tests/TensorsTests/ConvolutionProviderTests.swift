@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import Synchronization
 import TestSupport
 import Testing
@@ -90,6 +91,40 @@ import Testing
         #expect(wrong.withLock { $0 } == 0)
         #expect(finished.withLock { $0 } == 24)
     }
+
+    #if arch(x86_64)
+        private static let hasAVX2 =
+            (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.contains(" avx2 ") ?? false
+
+        /// Otherwise the tests above would compare the reference with itself.
+        @Test(.enabled(if: hasAVX2), arguments: examples.prefix(11)) func kernelsAreThere(_ example: Example) throws {
+            let filter = ConvolutionFilter(weights: try example.operands().weights)
+            let geometry = try ConvolutionGeometry(
+                input: example.input, filter: example.filter, example.window, "convolve")
+            for threads in [1, 2, 5] {
+                for kind in [DirectConvolution.Kind.forward, .forwardWithBias, .inputGradient] {
+                    let cpu = CPU(threads: threads, convolution: .oneDNN)
+                    let strips = try #require(try cpu.directStrips(geometry, filter, kind, "convolve"))
+                    #expect(strips.count <= threads)
+                    #expect(strips.allSatisfy { !$0.convolution.kernel.hasPrefix("ref") })
+                    let none = CPU(threads: threads, convolution: .openBLAS)
+                    #expect(try none.directStrips(geometry, filter, kind, "convolve") == nil)
+                }
+            }
+        }
+
+        @Test func aRefusalOfTheLibraryNamesTheOperation() throws {
+            let window = Window(padding: (top: -1, left: 0, bottom: 0, right: 0))
+            let problem = DirectConvolution.Problem(
+                kind: .forward, height: 8, width: 8, channels: 16, outHeight: 6, outWidth: 6, outputs: 16,
+                kernelHeight: 3, kernelWidth: 3, window: window)
+            let error = try #require(throws: TensorError.self) {
+                _ = try DirectConvolution.compiled(problem, "convolve")
+            }
+            #expect(error.operation == "convolve" && !error.isOutOfMemory)
+            #expect(error.description.contains("[8, 8, 16] to [6, 6, 16]"), "\(error)")
+        }
+    #endif
 
     @Test func theLeastRecentlyUsedIsForgotten() {
         var recent = RecentlyUsed<Int, String>(capacity: 2)

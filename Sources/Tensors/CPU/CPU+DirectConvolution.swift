@@ -106,10 +106,13 @@
 
         /// Whether a compiled kernel is faster than a matrix product over patches.
         ///
-        /// Measured: with AVX-512 always. With AVX2 always in the derivative, whose patches have to be added up; forward
-        /// only where few channels leave the product little to do for each number gathered, and with groups.
+        /// Measured: with AVX-512 always. With AVX2 in the derivative, whose patches have to be added up, unless most of
+        /// a vector of channels stays empty; forward where few channels leave the product little to do for each number
+        /// gathered; and with groups. A linear map of the pixels gains too little there to pay for a copy of its weights.
         fileprivate func gains(by kernel: String, _ kind: DirectConvolution.Kind) -> Bool {
-            kind == .inputGradient || kernel.contains("avx512") || groups > 1 || min(channels, outputs) <= 48
+            if kernel.contains("avx512") || groups > 1 { return true }
+            if isPointwise { return false }
+            return kind == .inputGradient ? channels >= 8 : min(channels, outputs) <= 48
         }
 
         /// Cuts the result's rows into `count` strips, or fewer.
