@@ -119,8 +119,8 @@
         fileprivate func strips(_ kind: DirectConvolution.Kind, count: Int) -> [Range<Int>] {
             let rows = kind == .inputGradient ? height : outHeight
             var bounds = [0]
-            for index in 1..<max(2, count) {
-                var bound = rows * index / max(1, count)
+            for index in stride(from: 1, to: count, by: 1) {
+                var bound = rows * index / count
                 // Where an output row begins, so that the strip is a convolution's whole input with its own padding.
                 if kind == .inputGradient { bound -= (bound + window.top) % window.strideHeight }
                 if bound > bounds[bounds.count - 1], bound < rows { bounds.append(bound) }
