@@ -6,7 +6,6 @@
 #include <dlfcn.h>
 #include <dnnl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,9 +52,9 @@ static rectifid_convolution_status translated(dnnl_status_t status) {
     }
 }
 
-void rectifid_convolution_version(char *text, size_t size) {
+uint32_t rectifid_convolution_version(void) {
     const dnnl_version_t *version = dnnl_version();
-    snprintf(text, size, "%d.%d.%d", version->major, version->minor, version->patch);
+    return (uint32_t)version->major << 16 | (uint32_t)(version->minor & 255) << 8 | (uint32_t)(version->patch & 255);
 }
 
 // Pictures in memory are [N, H, W, C]; oneDNN names dimensions in the order N, C, H, W whatever the memory's.

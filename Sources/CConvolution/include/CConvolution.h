@@ -37,8 +37,8 @@ typedef enum {
 
 typedef struct rectifid_convolution rectifid_convolution;
 
-/// The library's version, such as "2.6.3"; NUL-terminated within `size` bytes.
-void rectifid_convolution_version(char *text, size_t size);
+/// Version of the library that is loaded: major, minor and patch, one byte each, the last one lowest.
+uint32_t rectifid_convolution_version(void);
 
 /// Compiles kernels for one geometry, which takes about a millisecond.
 rectifid_convolution_status rectifid_convolution_create(const rectifid_convolution_geometry *geometry,

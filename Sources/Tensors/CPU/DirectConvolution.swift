@@ -32,6 +32,12 @@
 
         deinit { rectifid_convolution_destroy(handle) }
 
+        /// oneDNN's, of the library that is loaded.
+        static let version: String = {
+            let packed = rectifid_convolution_version()
+            return "\(packed >> 16).\(packed >> 8 & 255).\(packed & 255)"
+        }()
+
         /// The convolution for a problem, compiled at the first request; nil where oneDNN has no fast kernel for it.
         static func compiled(_ problem: Problem, _ operation: String) throws(TensorError) -> DirectConvolution? {
             if let known = compiledBefore.withLock({ $0.find(problem) }) { return known.convolution }
@@ -80,10 +86,11 @@
             switch status {
             case RECTIFID_CONVOLUTION_OK: return
             case RECTIFID_CONVOLUTION_NO_MEMORY:
-                throw TensorError(operation, "oneDNN: no memory for \(doing)", isOutOfMemory: true)
+                throw TensorError(operation, "oneDNN \(version): no memory for \(doing)", isOutOfMemory: true)
             default:
                 throw TensorError(
-                    operation, "oneDNN failed at \(doing); RECTIFID_CONVOLUTION=openblas computes without it")
+                    operation,
+                    "oneDNN \(version) failed at \(doing); RECTIFID_CONVOLUTION=openblas computes without it")
             }
         }
 
