@@ -12,6 +12,19 @@ let common: [SwiftSetting] = [
 /// Settings of the modules that must not touch raw memory (SE-0458).
 let safe: [SwiftSetting] = common + [.strictMemorySafety()]
 
+// oneDNN, where it has kernels for the processor: Debian's for other architectures is built without any. The manifest
+// knows the architecture that it is read on, and SwiftPM has no condition for it.
+#if arch(x86_64)
+    let convolution: [Target] = [
+        .systemLibrary(name: "CDNNL", providers: [.apt(["libdnnl-dev"])]),
+        .target(name: "CConvolution", dependencies: ["CDNNL"], linkerSettings: [.linkedLibrary("dnnl")]),
+    ]
+    let convolutionProviders: [Target.Dependency] = ["COpenBLAS", "CConvolution"]
+#else
+    let convolution: [Target] = []
+    let convolutionProviders: [Target.Dependency] = ["COpenBLAS"]
+#endif
+
 let package = Package(
     name: "rectifid",
     products: [
@@ -22,7 +35,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
-    targets: [
+    targets: convolution + [
         // C libraries of the system: a module map and a header each.
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg-dev"])]),
@@ -40,7 +53,7 @@ let package = Package(
         .target(name: "COnnx", dependencies: ["CProtobufC"]),
 
         // Maths.
-        .target(name: "Tensors", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: common),
+        .target(name: "Tensors", dependencies: ["CKernels"] + convolutionProviders, swiftSettings: common),
         .target(name: "Autodiff", dependencies: ["Tensors"], swiftSettings: safe),
         .target(name: "Layers", dependencies: ["Autodiff", "Tensors"], swiftSettings: safe),
         .target(name: "Checkpoints", dependencies: ["Tensors", "COnnx", "CBoundedProtobuf"], swiftSettings: common),
@@ -85,7 +98,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["Autodiff", "Checkpoints", "Tensors"], path: "Tests/TestSupport",
             swiftSettings: common),
-        .testTarget(name: "TensorsTests", dependencies: ["Tensors"], swiftSettings: common),
+        .testTarget(name: "TensorsTests", dependencies: ["Tensors", "TestSupport"], swiftSettings: common),
         .testTarget(
             name: "AutodiffTests", dependencies: ["Autodiff", "Checkpoints", "Tensors", "TestSupport"],
             swiftSettings: common),

@@ -7,22 +7,28 @@ internal import Dispatch
     import Musl
 #endif
 
-/// The processor this program runs on: kernels of `CKernels`, matrix products of OpenBLAS, work split over its cores.
+/// The processor this program runs on: kernels of `CKernels`, matrix products of OpenBLAS, convolutions of oneDNN where
+/// it is the faster one, work split over its cores.
 ///
 /// OpenBLAS is held to one thread per call and the split is ours: its own threads would compete with ours for the same
 /// cores, and two of its multi-threaded calls at a time can corrupt each other (OpenBLAS #5836).
 public final class CPU: Device {
     /// The one device of the process.
-    public static let shared = CPU(threads: CPU.availableThreads())
+    public static let shared = CPU(
+        threads: CPU.availableThreads(), convolution: ConvolutionProvider.named())
 
     /// Threads that an operation is split over.
     public let threads: Int
 
+    /// Who computes convolutions.
+    public let convolutionProvider: ConvolutionProvider
+
     /// What OpenBLAS chose for this processor, `Haswell` or `Cooperlake` for instance.
     public var coreName: String { String(cString: openblas_get_corename()) }
 
-    init(threads: Int) {
+    init(threads: Int, convolution: ConvolutionProvider = .automatic) {
         self.threads = max(1, threads)
+        convolutionProvider = convolution
         openblas_set_num_threads(1)
     }
 

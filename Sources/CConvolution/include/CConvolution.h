@@ -1,0 +1,68 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Float32 convolutions of NHWC pictures through oneDNN, on the calling thread.
+//
+// oneDNN's C API is not stable between its major versions, and its threads (libgomp's) spin for milliseconds after every
+// call. So all of it lives in one file, and every call below holds it to one thread: the caller splits the work.
+//
+// A convolution is immutable once made: several threads may run it at once, each with scratch memory of its own.
+
+/// Sizes in pixels and channels; `bottom` and `right` follow from the output's size.
+typedef struct {
+    int64_t images, height, width, channels;
+    int64_t out_height, out_width, outputs;
+    int64_t kernel_height, kernel_width;
+    int64_t stride_height, stride_width;
+    int64_t dilation_height, dilation_width; ///< 1 is a dense kernel
+    int64_t top, left;
+    int64_t groups;
+} rectifid_convolution_geometry;
+
+typedef enum {
+    RECTIFID_CONVOLUTION_FORWARD,
+    RECTIFID_CONVOLUTION_FORWARD_WITH_BIAS,
+    RECTIFID_CONVOLUTION_INPUT_GRADIENT,
+} rectifid_convolution_kind;
+
+typedef enum {
+    RECTIFID_CONVOLUTION_OK = 0,
+    RECTIFID_CONVOLUTION_UNSUPPORTED, ///< no fast kernel for this geometry on this processor
+    RECTIFID_CONVOLUTION_NO_MEMORY,
+    RECTIFID_CONVOLUTION_FAILED, ///< oneDNN refused what it should accept
+} rectifid_convolution_status;
+
+typedef struct rectifid_convolution rectifid_convolution;
+
+/// Version of the library that is loaded: major, minor and patch, one byte each, the last one lowest.
+uint32_t rectifid_convolution_version(void);
+
+/// Compiles kernels for one geometry, which takes about a millisecond.
+rectifid_convolution_status rectifid_convolution_create(const rectifid_convolution_geometry *geometry,
+                                                        rectifid_convolution_kind kind,
+                                                        rectifid_convolution **convolution);
+void rectifid_convolution_destroy(rectifid_convolution *convolution);
+
+/// The kernel that was chosen, such as "jit:avx2"; lives as long as the convolution.
+const char *rectifid_convolution_kernel(const rectifid_convolution *convolution);
+/// Memory that one run needs beside its operands, aligned to 64 bytes; may be 0.
+size_t rectifid_convolution_scratch_bytes(const rectifid_convolution *convolution);
+/// Memory of the filter in the convolution's own order.
+size_t rectifid_convolution_filter_bytes(const rectifid_convolution *convolution);
+/// Whether the filter's own order is the plain one, `[O, kernel height, kernel width, I / groups]`.
+bool rectifid_convolution_takes_plain_filter(const rectifid_convolution *convolution);
+/// Whether two convolutions order their filters alike, so that one reordered copy serves both.
+bool rectifid_convolution_filters_agree(const rectifid_convolution *a, const rectifid_convolution *b);
+
+/// Reorders a plain filter into the convolution's own order; `reordered` has `filter_bytes`, aligned to 64.
+rectifid_convolution_status rectifid_convolution_reorder_filter(const rectifid_convolution *convolution,
+                                                                const float *plain, float *reordered);
+
+/// Runs. Forward: `in` is the picture, `out` the result. Gradient: `in` is the result's gradient, `out` the picture's.
+/// `bias` only where the convolution was made with one.
+rectifid_convolution_status rectifid_convolution_run(const rectifid_convolution *convolution, const float *in,
+                                                     const float *filter, const float *bias, float *out,
+                                                     void *scratch);
