@@ -6,7 +6,8 @@ public import Broker
 /// while the rest is read, and given back at the end. Giving back one before the next is taken would give the same one
 /// again. They are given back with `release` (basic.nack), which is no failed delivery to RabbitMQ 4.3; to older ones it
 /// is, which is why the queue has a delivery limit that is never reached (``Pool/topology``). Where this process dies on
-/// the way, the broker takes all of them back. While letters are held, others do not see them.
+/// the way, the broker takes all of them back. While letters are held, others do not see them; two who look at the same time
+/// each see a part, and the order of the letters can change.
 public struct DeadLetterQueue: Sendable {
     private let broker: any Broker
     private let pool: Pool
@@ -30,9 +31,8 @@ public struct DeadLetterQueue: Sendable {
     public func letter(ofJob id: String) async throws(BrokerError) -> (letter: DeadLetter, body: [UInt8])? {
         var found: (DeadLetter, [UInt8])?
         try await forEach { (letter, delivery) throws(BrokerError) in
-            guard letter.jobID == id else { return .keep }
-            found = (letter, delivery.body)
-            return .keepAndStop
+            if found == nil, letter.jobID == id { found = (letter, delivery.body) }
+            return .keep
         }
         return found
     }
@@ -53,9 +53,12 @@ public struct DeadLetterQueue: Sendable {
         progress: @Sendable (_ letter: DeadLetter, _ count: Int) -> Void = { _, _ in }
     ) async throws(BrokerError) -> [DeadLetter] {
         var sent: [DeadLetter] = []
+        var ids: Set<String> = []
         try await forEach { (letter, delivery) throws(BrokerError) in
-            // A body that was not even read cannot be sent.
-            guard filter.matches(letter), delivery.omittedBodySize == nil else { return .keep }
+            // A body that was not even read cannot be sent. And a job that fails again at once comes back here while the
+            // rest is still being read: once is enough.
+            guard filter.matches(letter), delivery.omittedBodySize == nil, ids.insert(letter.jobID).inserted
+            else { return .keep }
             var properties = delivery.properties.forRepublishing
             DeadLetterHeader.remove(from: &properties.headers)
             if let replyTo { properties.replyTo = replyTo }
@@ -73,21 +76,23 @@ public struct DeadLetterQueue: Sendable {
     /// What becomes of a letter after a look at it.
     private enum Verdict {
         case keep
-        case keepAndStop
         /// Settled already.
         case taken
     }
 
-    /// Takes every letter that is there at the beginning; gives back what is to be kept, also after an error.
+    /// Takes letters until none is left; gives back what is to be kept, in the order in which it came, also after an error.
+    ///
+    /// Always all of them, also where the first is the one: RabbitMQ puts what comes back behind what came back before, so
+    /// that only a whole round leaves the order as it was.
+    ///
+    /// Not as many as the queue says it has: what was given back a moment ago on this channel is not counted yet, though
+    /// the next `get` sees it.
     private func forEach(
         _ body: (DeadLetter, Delivery) async throws(BrokerError) -> Verdict
     ) async throws(BrokerError) {
-        // Not until the queue is empty: a letter whose retry fails at once comes back here, and would for ever.
-        var remaining = try await broker.depth(of: pool.deadLetterQueue).messages
         var held: [Receipt] = []
         do throws(BrokerError) {
-            read: while remaining > 0, let delivery = try await broker.get(queue: pool.deadLetterQueue) {
-                remaining -= 1
+            while let delivery = try await broker.get(queue: pool.deadLetterQueue) {
                 let verdict: Verdict
                 do throws(BrokerError) {
                     verdict = try await body(DeadLetter(delivery), delivery)
@@ -95,13 +100,7 @@ public struct DeadLetterQueue: Sendable {
                     held.append(delivery.receipt)
                     throw error
                 }
-                switch verdict {
-                case .taken: break
-                case .keep: held.append(delivery.receipt)
-                case .keepAndStop:
-                    held.append(delivery.receipt)
-                    break read
-                }
+                if verdict == .keep { held.append(delivery.receipt) }
             }
         } catch {
             await giveBack(held)
