@@ -24,8 +24,8 @@ enum BrokerKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
             return Pair(first: InMemoryBroker(node: node), second: InMemoryBroker(node: node))
         case .rabbitMQ:
             let (first, second) = (try Self.rabbitMQ(), try Self.rabbitMQ())
-            try await first.ready(within: .seconds(30))
-            try await second.ready(within: .seconds(30))
+            try await first.ready(within: .seconds(120))
+            try await second.ready(within: .seconds(120))
             return Pair(first: first, second: second)
         }
     }
@@ -36,6 +36,9 @@ enum BrokerKind: String, CaseIterable, Sendable, CustomTestStringConvertible {
         var configuration = try RabbitMQConfiguration(url: #require(url))
         configuration.connectionName = "tests"
         configuration.backoff = Backoff(initial: .milliseconds(50), maximum: .seconds(1))
+        // A node on a loaded machine may take a minute to restart; nothing here depends on how long that is.
+        configuration.callTimeLimit = .seconds(180)
+        configuration.publishTimeLimit = .seconds(180)
         adjust(&configuration)
         var logger = Logger(label: "broker")
         logger.logLevel = ProcessInfo.processInfo.environment["RECTIFID_TEST_LOG"] == nil ? .critical : .debug

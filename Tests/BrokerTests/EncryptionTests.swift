@@ -35,7 +35,7 @@ struct EncryptionTests {
                 return await failure { try await broker.ready(within: .seconds(3)) }
             }
             let good = try broker("localhost")
-            try await good.ready(within: .seconds(30))
+            try await good.ready(within: .seconds(120))
             let queue = try await good.declareReplyQueue(.exclusive())
             let body = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
             try await good.publish(OutgoingMessage(body: body), exchange: "", routingKey: queue)
@@ -45,7 +45,7 @@ struct EncryptionTests {
             // The certificate names localhost only; 127.0.0.2 reaches nothing, 127.0.0.1 is another name.
             #expect(await refusal(try broker("127.0.0.1"))?.isDisconnected == true)
             let unchecked = try broker("127.0.0.1") { $0.verifiesHost = false }
-            try await unchecked.ready(within: .seconds(30))
+            try await unchecked.ready(within: .seconds(120))
             await unchecked.close()
             #expect(
                 await refusal(try broker("localhost") { $0.authorities = path("other.pem") })?.isDisconnected == true)

@@ -9,7 +9,7 @@ struct OutageTests {
     @Test func `Waiting calls and consumers go on after a restart of the broker`() async throws {
         try await PrivateNode.with { node in
             let broker = try BrokerKind.rabbitMQ(url: node.url)
-            try await broker.ready(within: .seconds(30))
+            try await broker.ready(within: .seconds(120))
             try await broker.declare(Topology(queues: [Queue("work")]))
             try await broker.publish(OutgoingMessage(body: [1]), exchange: "", routingKey: "work")
             let consumer = try await broker.consume(queue: "work", prefetch: 1)
@@ -41,7 +41,7 @@ struct OutageTests {
     @Test func `Publishes in flight are confirmed after a crash of the broker`() async throws {
         try await PrivateNode.with { node in
             let broker = try BrokerKind.rabbitMQ(url: node.url)
-            try await broker.ready(within: .seconds(30))
+            try await broker.ready(within: .seconds(120))
             try await broker.declare(Topology(queues: [Queue("work")]))
             let publishers = Task {
                 try await withThrowingTaskGroup(of: Void.self) { group in
@@ -75,7 +75,7 @@ struct OutageTests {
     @Test func `A broker out of memory blocks publishes, which time out and later go on`() async throws {
         try await PrivateNode.with { node in
             let broker = try BrokerKind.rabbitMQ(url: node.url) { $0.heartbeat = .seconds(2) }
-            try await broker.ready(within: .seconds(30))
+            try await broker.ready(within: .seconds(120))
             try await broker.declare(Topology(queues: [Queue("work", kind: .classic)]))
             try await broker.publish(OutgoingMessage(body: [1]), exchange: "", routingKey: "work")
             try await node.control("set_vm_memory_high_watermark", "absolute", "1")
@@ -109,7 +109,7 @@ struct OutageTests {
     @Test func `A broker that falls silent counts as lost after two heartbeats`() async throws {
         try await PrivateNode.with { node in
             let broker = try BrokerKind.rabbitMQ(url: node.url) { $0.heartbeat = .seconds(1) }
-            try await broker.ready(within: .seconds(30))
+            try await broker.ready(within: .seconds(120))
             let pid = try #require(
                 pid_t(
                     String(contentsOfFile: node.directory + "/rabbitmq.pid", encoding: .utf8).trimmingCharacters(
@@ -125,7 +125,7 @@ struct OutageTests {
     @Test func `A blocked broker does not keep the client from closing`() async throws {
         try await PrivateNode.with { node in
             let broker = try BrokerKind.rabbitMQ(url: node.url)
-            try await broker.ready(within: .seconds(30))
+            try await broker.ready(within: .seconds(120))
             try await broker.declare(Topology(queues: [Queue("work", kind: .classic)]))
             try await node.control("set_vm_memory_high_watermark", "absolute", "1")
             async let outcome = failure {

@@ -8,7 +8,7 @@ import Testing
 struct RabbitMQTests {
     @Test func `Heartbeats go on while every core computes`() async throws {
         let broker = try BrokerKind.rabbitMQ { $0.heartbeat = .seconds(2) }
-        try await broker.ready(within: .seconds(30))
+        try await broker.ready(within: .seconds(120))
         let queue = try await broker.declareReplyQueue(.exclusive())
         let consumer = try await broker.consume(queue: queue, prefetch: 1)
         try await broker.publish(OutgoingMessage(body: [1]), exchange: "", routingKey: queue)

@@ -25,7 +25,7 @@ struct SoakTests {
         for _ in 1...3 { try workers.start() }
 
         let connection = RabbitMQBroker(try RabbitMQConfiguration(url: url), logger: Stage.silent)
-        try await connection.ready(within: .seconds(30))
+        try await connection.ready(within: .seconds(120))
         let pool = Pool.standard
         try await connection.declare(pool.topology)
         let replies = try await connection.declareReplyQueue(.lasting(unusedFor: .seconds(3600)))
