@@ -1,12 +1,16 @@
 import Foundation
 
-/// A digest that tells models apart: 128 bits over names and contents of files.
+/// A digest that tells models apart: 256 bits over names and contents of files.
 ///
 /// Not a defence against forgery, for which there are signatures; it notices that two workers hold different weights.
 public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
-    // Two lanes of the xor-multiply-rotate mixing that xxHash uses: a word per step, so that gigabytes take seconds.
-    private var first: UInt64 = 0x9e37_79b1_85eb_ca87
-    private var second: UInt64 = 0xc2b2_ae3d_27d4_eb4f
+    // Four lanes of the xor-multiply-rotate mixing that xxHash uses: a word per step, so that gigabytes take seconds.
+    private var lanes: SIMD4<UInt64> = [
+        0x9e37_79b1_85eb_ca87, 0xc2b2_ae3d_27d4_eb4f, 0x1656_67b1_9e37_79f9, 0x85eb_ca77_c2b2_ae63,
+    ]
+    private static let factors: SIMD4<UInt64> = [
+        0xc2b2_ae3d_27d4_eb4f, 0x9e37_79b1_85eb_ca87, 0x27d4_eb2f_1656_67c5, 0x1656_67b1_9e37_79f9,
+    ]
 
     /// Configurations and weights of a folder, and further files.
     ///
@@ -37,16 +41,17 @@ public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
     }
 
     private mutating func mix(_ word: UInt64) {
-        first = (first ^ word) &* 0x9e37_79b1_85eb_ca87
-        first = (first << 31) | (first >> 33)
-        second = (second &+ word) &* 0xc2b2_ae3d_27d4_eb4f
-        second = ((second << 27) | (second >> 37)) ^ first
+        let mixed = (lanes ^ SIMD4(repeating: word)) &* Fingerprint.factors
+        lanes = (mixed &<< 31) | (mixed &>> 33)
     }
 
-    /// 32 hexadecimal digits.
+    /// 64 hexadecimal digits.
     public var description: String {
-        [first, second].map { word in
-            let digits = String(word, radix: 16)
+        // Lanes meet only here: rounds without input carry every bit into every lane.
+        var rest = self
+        for round in 0..<4 { rest.mix(lanes[round] &+ rest.lanes.wrappedSum()) }
+        return (0..<4).map { lane in
+            let digits = String(rest.lanes[lane], radix: 16)
             return String(repeating: "0", count: 16 - digits.count) + digits
         }.joined()
     }

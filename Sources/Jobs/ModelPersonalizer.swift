@@ -72,7 +72,7 @@ private struct ModelRun: PersonalizationRun {
 
     var metadata: PictureMetadata { PictureMetadata(of: run, request, model: model) }
     var modelID: String { model.id }
-    var modelHash: String { model.wireHash }
+    var modelHash: String { model.hash }
     var iterations: Int { run.settings.iterations }
     // The run also has those of the last pass, after which there is no update.
     var losses: [Float] { Array(run.losses.prefix(completedIterations)) }
@@ -159,18 +159,11 @@ extension Generation.Subject {
     }
 }
 
-extension Model {
-    /// The hash in the 64 digits of the contract; a shorter one has zeros before it.
-    fileprivate var wireHash: String {
-        String(repeating: "0", count: max(64 - hash.utf8.count, 0)) + hash
-    }
-}
-
 extension ModelDescription {
     fileprivate init(_ model: Model) {
         let defaults = model.defaults
         self.init(
-            id: model.id, hash: model.wireHash, flow: defaults.flow == .piecewise ? .piecewise : .rectified,
+            id: model.id, hash: model.hash, flow: defaults.flow == .piecewise ? .piecewise : .rectified,
             width: defaults.width, height: defaults.height, steps: defaults.steps, iterations: defaults.iterations,
             cfgScale: defaults.cfgScale)
     }

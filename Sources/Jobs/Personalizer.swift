@@ -41,7 +41,7 @@ public struct PersonalizationJob: Sendable {
 /// A job being computed; driven on one thread.
 public protocol PersonalizationRun {
     var modelID: String { get }
-    /// SHA-256 of the weights as 64 lower-case hexadecimal digits, or empty.
+    /// Fingerprint of the weights as 64 lower-case hexadecimal digits, or empty.
     var modelHash: String { get }
     /// Guidance iterations in all; there is one pass more.
     var iterations: Int { get }

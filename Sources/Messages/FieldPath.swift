@@ -66,10 +66,10 @@ struct FieldPath {
             allowed: "1 to 128 visible ASCII characters")
     }
 
-    /// A SHA-256, or nothing.
+    /// A fingerprint, or nothing.
     func check(hash text: String) throws(MessageError) {
         let isHash = text.utf8.count == 64 && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
         try require(
-            text.isEmpty || isHash, "is not a SHA-256", allowed: "64 lower-case hexadecimal digits, or empty")
+            text.isEmpty || isHash, "is not a fingerprint", allowed: "64 lower-case hexadecimal digits, or empty")
     }
 }

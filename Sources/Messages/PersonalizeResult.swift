@@ -14,7 +14,7 @@ public struct PersonalizeResult: Sendable, Equatable {
     /// Over all workers that had a part in the job.
     public var timings: [Timing]
     public var modelID: String
-    /// SHA-256 of the weights as 64 lower-case hexadecimal digits, or empty.
+    /// Fingerprint of the weights as 64 lower-case hexadecimal digits, or empty.
     public var modelHash: String
     public var workerID: String
     /// From 1.

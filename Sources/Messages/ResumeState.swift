@@ -15,7 +15,7 @@ public struct ResumeState: Sendable, Equatable {
     public var similarities: [Float]
     /// The seed in use, also where the client had set none.
     public var seed: UInt64
-    /// SHA-256 of the weights in use, or empty; other weights must not continue the job.
+    /// Fingerprint of the weights in use, or empty; other weights must not continue the job.
     public var modelHash: String
     /// Times spent so far.
     public var timings: [Timing]

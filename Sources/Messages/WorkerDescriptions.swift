@@ -49,7 +49,7 @@ extension RunningJob: Packable {
 public struct ModelDescription: Sendable, Equatable {
     /// For ``PersonalizeRequest/modelID``.
     public var id: String
-    /// SHA-256 of its weights, or empty.
+    /// Fingerprint of its weights, or empty.
     public var hash: String
     public var flow: FlowKind
     /// In pixels.

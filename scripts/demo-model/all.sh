@@ -3,8 +3,8 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 run=$1 bundle=$2 device=${3:-cpu} processes=${4:-1}
-stage() { script=$1; shift; python3 "$here/$script" --run "$run" --device "$device" "$@"; }
-shared() { if [ "$processes" -gt 1 ]; then torchrun --standalone --nproc-per-node "$processes" "$here/flow.py" --run "$run" --device "$device" "$@"; else stage flow.py "$@"; fi; }
+stage() { script=$1; shift; python3 "$here/$script" --work "$run" --device "$device" "$@"; }
+shared() { if [ "$processes" -gt 1 ]; then torchrun --standalone --nproc-per-node "$processes" "$here/flow.py" --work "$run" --device "$device" "$@"; else stage flow.py "$@"; fi; }
 stage autoencoder.py
 stage faces.py recognizer
 stage faces.py judge

@@ -15,7 +15,7 @@ import portraits
 
 def arguments(description):
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--run", default="run", help="folder of checkpoints and logs")
+    parser.add_argument("--work", dest="run", default="run", help="folder of checkpoints and logs")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--steps", type=int, help="instead of the number in config.py")

@@ -24,6 +24,6 @@ DETECTOR = dict(seed=8, width=24, size=128, batch=24, steps=600, rate=2e-3)
 SCENE = dict(seed=9, batch=64, steps=200, rate=2e-3)
 
 # The demo's defaults, measured by evaluate.py.
-GUIDANCE = dict(steps=4, iterations=30, rate=1.0, gain=[1.0, 1.0, 0.3, 0.0], cfg=1.0)
+GUIDANCE = dict(steps=4, iterations=30, rate=0.5, gain=[1.0, 0.6, 0.3, 0.0], cfg=1.0)
 PROMPTS = ["a portrait of a person on the beach, smiling", "a portrait of a person in the snow, wearing a red beanie, neutral", "a portrait of a person in the city at night, surprised"]
 PROMPT_SCENES = ["beach", "snow", "city"]

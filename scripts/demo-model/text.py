@@ -126,9 +126,12 @@ def export(folder):
 
 
 if __name__ == "__main__":
+    import tempfile
+
     from transformers import CLIPTokenizer
-    export("/tmp/demo-tokenizer")
-    theirs, rng = CLIPTokenizer.from_pretrained("/tmp/demo-tokenizer"), common.generator(1)
+    folder = tempfile.mkdtemp()
+    export(folder)
+    theirs, rng = CLIPTokenizer.from_pretrained(folder), common.generator(1)
     for text in [portraits.caption(portraits.setting(rng), rng) for _ in range(200)] + ["Zürich, it's 42°!", "A photo of an Astronaut's horse, 4k", ""]:
         assert theirs(text, padding="max_length", max_length=LENGTH, truncation=True).input_ids == tokens(text), text
     print(len(vocabulary()), "tokens; the same ids as transformers")

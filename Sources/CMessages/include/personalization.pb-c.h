@@ -438,7 +438,7 @@ struct  Rectifid__V1__ResumeState
    */
   uint64_t seed;
   /*
-   * Hash of the weights in use (SHA-256, 64 lower-case hexadecimal digits, or empty): a worker with other weights must
+   * Fingerprint of the weights in use (64 lower-case hexadecimal digits, or empty): a worker with other weights must
    * not continue the job, for the picture would belong to neither.
    */
   ProtobufCBinaryData model_hash;
@@ -601,7 +601,7 @@ struct  Rectifid__V1__Result
   size_t n_timings;
   Rectifid__V1__Timing **timings;
   /*
-   * The model used, and the SHA-256 of its weights as 64 lower-case hexadecimal digits.
+   * The model used, and the fingerprint of its weights as 64 lower-case hexadecimal digits.
    */
   ProtobufCBinaryData model_id;
   ProtobufCBinaryData model_hash;
@@ -931,7 +931,7 @@ struct  Rectifid__V1__ModelDescription
    */
   ProtobufCBinaryData id;
   /*
-   * SHA-256 of its weights, 64 lower-case hexadecimal digits.
+   * Fingerprint of its weights, the same for the same files: 64 lower-case hexadecimal digits.
    */
   ProtobufCBinaryData hash;
   Rectifid__V1__Flow flow;
