@@ -109,7 +109,8 @@ let package = Package(
             dependencies: ["Networks", "Layers", "Checkpoints", "Autodiff", "Tensors", "TestSupport"],
             swiftSettings: common),
         .testTarget(
-            name: "FlowTests", dependencies: ["Flow", "Autodiff", "Tensors", "TestSupport"], swiftSettings: common),
+            name: "FlowTests", dependencies: ["Flow", "Autodiff", "Checkpoints", "Tensors", "TestSupport"],
+            swiftSettings: common),
         .testTarget(
             name: "DiscriminatorsTests",
             dependencies: [

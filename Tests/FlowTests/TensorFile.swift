@@ -1,25 +1,19 @@
+import Checkpoints
 import Foundation
+import Tensors
+import TestSupport
 
-/// A safetensors file of the golden files, read whole; float32 tensors only.
+/// The floating-point tensors of a golden file, as arrays.
 struct TensorFile {
     var tensors: [String: (shape: [Int], elements: [Float])] = [:]
 
-    static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "Fixtures")
+    static let folder = URL(filePath: Golden.path(""))
 
     init(_ path: String) throws {
-        let data = try Data(contentsOf: Self.folder.appending(path: path))
-        let length = data.prefix(8).enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
-        let header = try JSONSerialization.jsonObject(with: data.dropFirst(8).prefix(length)) as? [String: Any] ?? [:]
-        for (name, entry) in header {
-            guard let entry = entry as? [String: Any], entry["dtype"] as? String == "F32",
-                let shape = entry["shape"] as? [Int], let range = entry["data_offsets"] as? [Int]
-            else { continue }
-            let bytes = [UInt8](data.dropFirst(8 + length + range[0]).prefix(range[1] - range[0]))
-            let elements = stride(from: 0, to: bytes.count, by: 4).map { start in
-                Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(bytes[start + $1]) << UInt32(8 * $1) })
-            }
-            tensors[name] = (shape, elements)
+        let file = try Golden.tensors(path)
+        for name in file.names where file.number(of: name) == .float32 {
+            let tensor = try file.tensor(name)
+            tensors[name] = (tensor.shape.array, tensor.elements)
         }
     }
 }
