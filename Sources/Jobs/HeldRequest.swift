@@ -1,6 +1,7 @@
 import Broker
 import Logging
 import Messages
+import RectifIDClient
 
 /// A request that a worker has taken and not settled: every way it can leave.
 ///

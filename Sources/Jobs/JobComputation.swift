@@ -1,5 +1,6 @@
 import Messages
 import Raster
+import RectifIDClient
 
 /// The part of a job that runs on its own thread: from the encoded pictures to the encoded result.
 struct JobComputation: Sendable {

@@ -1,6 +1,7 @@
 import Broker
 import Logging
 import Messages
+import RectifIDClient
 
 extension JobWorker {
     /// Takes one request from its delivery to its settlement; the slot is given back as soon as its computation ends.

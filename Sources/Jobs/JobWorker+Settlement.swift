@@ -1,6 +1,7 @@
 import Broker
 import Logging
 import Messages
+import RectifIDClient
 
 extension JobWorker {
     /// Settles a request as its computation ended; true where its client has the result.

@@ -1,6 +1,7 @@
 public import Broker
 public import Logging
 import Messages
+import RectifIDClient
 public import ServiceLifecycle
 import Synchronization
 

@@ -1,5 +1,6 @@
 import Broker
 import Messages
+import RectifIDClient
 
 /// Where the answers to a request go; read before anything else, so that a bad request is answered too.
 struct ReplyAddress: Sendable, Equatable {

@@ -41,7 +41,7 @@ public final class PersonalizationClient: Sendable {
     /// A client with a reply queue.
     ///
     /// - Parameter replies: `.exclusive` lives with the connection: what arrives while that is down waits for up to
-    ///   ``WorkerConfiguration/replyPatience`` and then becomes a dead letter. `.lasting` outlives it.
+    ///   the worker's `replyPatience` and then becomes a dead letter. `.lasting` outlives it.
     /// - Throws: ``ClientError/broker(_:)``.
     public static func connect(
         to broker: any Broker, pool: Pool = .standard, replies: ReplyQueue = .exclusive(),
