@@ -51,6 +51,21 @@ public final class FaultProxy: Sendable {
         }
 
         let contents = Mutex(Contents())
+        /// A pipe that wakes the thread; open as long as anybody may use it.
+        let wakeReader: Int32
+        let wakeWriter: Int32
+
+        init() throws {
+            var ends: [Int32] = [-1, -1]
+            guard pipe(&ends) == 0 else { throw ProxyError("no pipe") }
+            for end in ends { LoopbackSocket.unblock(end) }
+            (wakeReader, wakeWriter) = (ends[0], ends[1])
+        }
+
+        deinit {
+            close(wakeReader)
+            close(wakeWriter)
+        }
 
         /// Changes the counts and wakes who has waited for that.
         func count(_ change: (inout Counts) -> Void) {
@@ -76,31 +91,24 @@ public final class FaultProxy: Sendable {
 
     /// Where clients connect to, on 127.0.0.1.
     public let port: UInt16
-    private let board = Board()
-    private let wake: Int32
+    private let board: Board
 
     /// Starts a proxy to a port of 127.0.0.1.
     /// - Throws: ``ProxyError`` where the system gives no socket or thread.
     public init(to brokerPort: UInt16) throws {
         let (listener, port) = try LoopbackSocket.listen()
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw ProxyError("no pipe") }
-        for end in ends { LoopbackSocket.unblock(end) }
         self.port = port
-        wake = ends[1]
-        let loop = ProxyLoop(listener: listener, wake: ends[0], brokerPort: brokerPort, board: board)
+        board = try Board()
+        let loop = ProxyLoop(listener: listener, brokerPort: brokerPort, board: board)
         guard ProxyThread.start({ loop.run() }) else { throw ProxyError("no thread") }
     }
 
-    deinit {
-        post(.stop)
-        close(wake)
-    }
+    deinit { post(.stop) }
 
     private func post(_ command: Command) {
         board.contents.withLock { $0.commands.append(command) }
         var byte: UInt8 = 1
-        _ = write(wake, &byte, 1)
+        _ = write(board.wakeWriter, &byte, 1)
     }
 
     /// What it has done until now.

@@ -7,7 +7,6 @@ final class ProxyLoop: @unchecked Sendable {
     typealias Instant = ContinuousClock.Instant
 
     private let listener: Int32
-    private let wake: Int32
     private let brokerPort: UInt16
     private let board: FaultProxy.Board
     private var connections: [ProxiedConnection] = []
@@ -16,9 +15,8 @@ final class ProxyLoop: @unchecked Sendable {
     private var swallows = false
     private var plannedCut: (bytes: Int, direction: FaultProxy.Direction, name: String?)?
 
-    init(listener: Int32, wake: Int32, brokerPort: UInt16, board: FaultProxy.Board) {
+    init(listener: Int32, brokerPort: UInt16, board: FaultProxy.Board) {
         self.listener = listener
-        self.wake = wake
         self.brokerPort = brokerPort
         self.board = board
     }
@@ -38,7 +36,6 @@ final class ProxyLoop: @unchecked Sendable {
         }
         for connection in connections { connection.cut() }
         close(listener)
-        close(wake)
         board.end()
     }
 
@@ -46,7 +43,7 @@ final class ProxyLoop: @unchecked Sendable {
 
     private func takeCommands() -> [FaultProxy.Command] {
         var bytes = [UInt8](repeating: 0, count: 64)
-        while read(wake, &bytes, bytes.count) > 0 {}
+        while read(board.wakeReader, &bytes, bytes.count) > 0 {}
         return board.contents.withLock { contents in
             defer { contents.commands = [] }
             return contents.commands
@@ -127,7 +124,7 @@ final class ProxyLoop: @unchecked Sendable {
     private func wait() {
         let now = ContinuousClock.now
         var descriptors = [
-            pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+            pollfd(fd: board.wakeReader, events: Int16(POLLIN), revents: 0),
             pollfd(fd: listener, events: Int16(POLLIN), revents: 0),
         ]
         var next: Instant?

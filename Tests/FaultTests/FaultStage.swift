@@ -2,6 +2,7 @@ import Broker
 import BrokerTestSupport
 import Foundation
 import Jobs
+import RectifIDClient
 import Logging
 import Messages
 import Testing

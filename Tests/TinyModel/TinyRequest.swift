@@ -1,5 +1,5 @@
 public import Broker
-public import Jobs
+public import RectifIDClient
 public import Messages
 import Raster
 

@@ -1,5 +1,5 @@
 public import Broker
-public import Jobs
+public import RectifIDClient
 import Messages
 
 /// A connection that says which phase a job has reached, at the moment between two things the worker does.

@@ -1,6 +1,7 @@
 import Broker
 import Foundation
 import Jobs
+import RectifIDClient
 import Logging
 import Messages
 import ServiceLifecycle
