@@ -79,7 +79,9 @@ let package = Package(
             swiftSettings: common),
 
         // The queue: a job as its client sees it, and as a worker does, without the engine.
-        .target(name: "RectifIDClient", dependencies: ["Messages", "Broker"], swiftSettings: safe),
+        .target(
+            name: "RectifIDClient",
+            dependencies: ["Messages", "Broker", .product(name: "Logging", package: "swift-log")], swiftSettings: safe),
         .target(
             name: "Jobs",
             dependencies: [

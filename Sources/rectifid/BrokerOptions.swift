@@ -108,10 +108,8 @@ extension CommandFailure {
     init(_ error: ClientError) {
         let code: Code =
             switch error {
-            case .invalid, .invalidJobID: .refused
-            case .badReply: .internalFailure
-            case .broker(let error) where error.isTransient: .temporary
-            case .broker, .closed: .unavailable
+            case .broker, .closed: error.isRetryable ? .temporary : .unavailable
+            default: Code(error.code)
             }
         self.init(code, "\(error)")
     }

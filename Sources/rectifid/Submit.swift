@@ -58,10 +58,10 @@ struct Submit: AsyncParsableCommand {
 
     func run() async throws {
         try await broker.withBroker("rectifid submit") { connection, pool in
-            // So that the job waits for the first worker instead of being returned.
-            try await connection.declare(pool.topology)
+            var configuration = ClientConfiguration()
+            configuration.declaresTopology = true
             let client = try await PersonalizationClient.connect(
-                to: connection, pool: pool, replies: .lasting(unusedFor: .seconds(600)))
+                to: connection, pool: pool, configuration: configuration)
             let submission = try await client.submit(
                 try request(), lane: lane ?? .interactive, deadline: absoluteDeadline, jobID: jobID)
             let cancelling = cancelOnInterrupt(submission.jobID, client)
@@ -70,12 +70,9 @@ struct Submit: AsyncParsableCommand {
                 try await follow(submission)
             } catch {
                 await client.close()
-                // A lasting queue would otherwise keep its replies for ten minutes.
-                try? await connection.delete(queue: client.replyQueue)
                 throw error
             }
             await client.close()
-            try? await connection.delete(queue: client.replyQueue)
         }
     }
 
@@ -88,7 +85,7 @@ struct Submit: AsyncParsableCommand {
         Task {
             for await _ in await UnixSignalsSequence(trapping: .sigint) {
                 StandardError.write("\ncancelling \(jobID)\n")
-                _ = try? await client.cancel(jobID: jobID, reason: "interrupted at the terminal")
+                _ = try? await client.cancel(jobID: jobID, reason: "interrupted at the terminal", within: .zero)
             }
         }
     }
@@ -189,12 +186,18 @@ extension Messages.Gain {
 extension CommandFailure {
     /// A job that ended without a picture.
     init(_ status: Status, job: String) {
-        let code: Code =
-            switch status.code {
+        self.init(Code(status.code), "\(status) (job \(job))")
+    }
+}
+
+extension CommandFailure.Code {
+    /// How a command ends whose job ended so.
+    init(_ code: StatusCode) {
+        self =
+            switch code {
             case .unavailable, .resourceExhausted, .deadlineExceeded, .cancelled, .aborted: .temporary
             case let code where code.isPermanent: .refused
             default: .internalFailure
             }
-        self.init(code, "\(status) (job \(job))")
     }
 }
