@@ -126,6 +126,7 @@ extension PersonalizationClient {
         let patience = try patience(until: deadline, job: id)
         var headers = headers
         if let deadline { headers[Wire.Header.deadline] = .int64(deadline) }
+        headers[Wire.Header.due] = .int64(configuration.wallTime.read())
         if let trace {
             headers[Wire.Header.traceParent] = .string(trace.traceParent)
             headers[Wire.Header.traceState] = trace.traceState.map { .string($0) }
