@@ -138,6 +138,10 @@ let package = Package(
             dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
             swiftSettings: common),
         .testTarget(
+            name: "RectifIDClientTests",
+            dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common),
+        .testTarget(
             name: "JobsTests",
             dependencies: [
                 "Jobs", "RectifIDClient", "Broker", "Messages", "Raster", "DemoModel",

@@ -1,7 +1,8 @@
 /// How a ``PersonalizationClient`` behaves.
 public struct ClientConfiguration: Sendable {
-    /// How long after a job's deadline its answer is still waited for: a worker that notices the deadline between two
-    /// iterations says so a moment later. Then the client gives up by itself; nil: never.
+    /// How long after a job's deadline its answer is still waited for; nil: for ever.
+    ///
+    /// A worker notices the deadline between two iterations and says so a moment later.
     public var deadlineGrace: Duration? = .seconds(5)
     /// How long a full disk, a memory alarm or a lost connection of the broker is waited for when a job is sent; less where
     /// its deadline comes before.

@@ -75,7 +75,9 @@ public final class PersonalizationClient: Sendable {
         }
     }
 
-    /// Ends all submissions and the subscription to replies. A broker that the client was given stays connected.
+    /// Ends all submissions and the subscription to replies.
+    ///
+    /// A broker that the client was given stays connected.
     public func close() async {
         router.end(.closed)
         await consumer.cancel()
@@ -145,7 +147,8 @@ extension PersonalizationClient {
         let limit = configuration.submitTimeLimit
         do throws(BrokerError) {
             try await broker.publish(
-                OutgoingMessage(properties(.personalize, id: id, correlation: correlation, headers: headers), body: body),
+                OutgoingMessage(
+                    properties(.personalize, id: id, correlation: correlation, headers: headers), body: body),
                 exchange: pool.workExchange, routingKey: lane.rawValue, mandatory: true,
                 timeLimit: min(patience ?? limit, limit))
         } catch {
@@ -209,7 +212,7 @@ extension PersonalizationClient {
     ) async throws(ClientError) -> Replies<CancelReply> {
         let request = CancelRequest(jobID: jobID, reason: reason)
         do throws(MessageError) { try request.validate() } catch { throw .invalid(error) }
-        return try await ask(.cancel, body: request.encode(), within: time)
+        return try await ask(.cancel, body: request.encode(), exchange: pool.controlExchange, within: time)
     }
 
     /// Asks all workers, or one, who they are, which models they hold and what they are doing.
@@ -222,11 +225,11 @@ extension PersonalizationClient {
     ) async throws(ClientError) -> Replies<DescribeReply> {
         let request = DescribeRequest(workerID: id)
         do throws(MessageError) { try request.validate() } catch { throw .invalid(error) }
-        return try await ask(.describe, body: request.encode(), within: time)
+        return try await ask(.describe, body: request.encode(), exchange: pool.controlExchange, within: time)
     }
 
     private func ask<Reply: WireMessage>(
-        _ method: Wire.Method, body: [UInt8], within time: Duration?
+        _ method: Wire.Method, body: [UInt8], exchange: String, within time: Duration?
     ) async throws(ClientError) -> Replies<Reply> {
         let (replies, continuation) = AsyncThrowingStream.makeStream(of: Reply.self, throwing: (any Error).self)
         let correlation = Self.newJobID()
@@ -247,7 +250,7 @@ extension PersonalizationClient {
             try await broker.publish(
                 OutgoingMessage(
                     properties(method, id: correlation, correlation: correlation, headers: [:]), body: body),
-                exchange: pool.controlExchange, routingKey: "")
+                exchange: exchange, routingKey: "")
         } catch {
             continuation.finish()
             throw ClientError(error)

@@ -1,8 +1,8 @@
 public import Messages
 
-/// A job under way, as its client sees it: the sequence of its events, which ends with the result. To be read once.
+/// A job under way, as its client sees it: the sequence of its events, which ends with the result.
 ///
-/// Copies of an event are left out. After a worker died, another begins again: then an accepted event comes again, and
+/// To be read once. Copies of an event are left out. After a worker died, another begins again: then an accepted event comes again, and
 /// what follows it replaces what came before.
 public struct Submission: AsyncSequence, Sendable {
     public typealias Element = PersonalizeEvent

@@ -21,7 +21,8 @@ struct Submit: AsyncParsableCommand {
     @OptionGroup var picture: PictureOptions
     @OptionGroup var broker: BrokerOptions
 
-    @Option(name: .customLong("model"), help: "Name of a model of the workers; their default otherwise.")
+    @Option(
+        name: .customLong("model"), help: "Name of a model of the workers; their default otherwise. [RECTIFID_MODEL]")
     var modelID: String?
 
     @Option(help: "interactive or batch. [RECTIFID_LANE]")
@@ -30,21 +31,26 @@ struct Submit: AsyncParsableCommand {
     @Option(help: "Seconds from now after which the picture is of no use. [RECTIFID_DEADLINE]")
     var deadline: Double?
 
-    @Option(help: "The job's id, to send the same job again; a random one by default.")
+    @Option(help: "The job's id, to send the same job again; a random one by default. [RECTIFID_JOB_ID]")
     var jobID: String?
 
-    @Option(help: "Folder to write previews to, one every --preview-interval iterations.")
+    @Option(help: "Folder to write previews to, one every --preview-interval iterations. [RECTIFID_PREVIEWS]")
     var previews: String?
 
-    @Option(help: "Iterations between previews; 5 by default.")
+    @Option(help: "Iterations between previews; 5 by default. [RECTIFID_PREVIEW_INTERVAL]")
     var previewInterval: Int?
 
-    @Flag(help: "Print every event as a line of JSON on standard output.")
+    @Flag(help: "Print every event as a line of JSON on standard output. [RECTIFID_JSON]")
     var json = false
 
     mutating func validate() throws {
+        modelID = try EnvironmentValue.value(modelID, "model")
         lane = try EnvironmentValue.value(lane, "lane")
         deadline = try EnvironmentValue.value(deadline, "deadline")
+        jobID = try EnvironmentValue.value(jobID, "job-id")
+        previews = try EnvironmentValue.value(previews, "previews")
+        previewInterval = try EnvironmentValue.value(previewInterval, "preview-interval")
+        json = try EnvironmentValue.flag(json, "json")
         if let seconds = deadline, !(seconds > 0 && seconds <= 1e8) {
             throw ValidationError("--deadline \(seconds); seconds above 0 are possible")
         }
