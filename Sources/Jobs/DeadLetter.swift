@@ -1,5 +1,6 @@
 public import Broker
 public import Messages
+public import RectifIDClient
 
 /// A job that was given up, as the dead-letter queue has it, without its body.
 public struct DeadLetter: Sendable, Equatable {

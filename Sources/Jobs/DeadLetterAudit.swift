@@ -1,6 +1,7 @@
 public import Broker
 import Foundation
 import Logging
+import RectifIDClient
 
 /// One record of what an operator did to dead letters; as JSON in the queue ``Pool/auditQueue``.
 ///

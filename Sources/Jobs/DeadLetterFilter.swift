@@ -1,5 +1,6 @@
 import Broker
 import Messages
+public import RectifIDClient
 
 /// Which dead letters are meant: those that meet every condition set.
 public struct DeadLetterFilter: Sendable, Equatable {

@@ -1,5 +1,6 @@
 import Broker
 import Messages
+public import RectifIDClient
 
 /// Dead letters of one kind of failure: the same code, model and reason but for its variable parts.
 public struct DeadLetterGroup: Sendable, Equatable {

@@ -1,5 +1,6 @@
 import Broker
 import Messages
+public import RectifIDClient
 
 /// The failures of a job before an operator sent it back to work; it stays with the job wherever that goes.
 public struct DeadLetterHistory: Sendable, Equatable {

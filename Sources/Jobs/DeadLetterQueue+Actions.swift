@@ -1,6 +1,7 @@
 public import Broker
 import Logging
 import Messages
+import RectifIDClient
 
 /// What an operator does to letters.
 ///

@@ -1,5 +1,6 @@
 import Broker
 import Logging
+import RectifIDClient
 
 /// An action under way.
 private struct Move {

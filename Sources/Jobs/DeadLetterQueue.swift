@@ -1,5 +1,6 @@
 public import Broker
 public import Logging
+public import RectifIDClient
 
 /// A pool's dead letters, or its bin: to look at, to export, and to move.
 ///

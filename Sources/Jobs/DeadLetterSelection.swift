@@ -1,3 +1,5 @@
+public import RectifIDClient
+
 /// Dead letters chosen at one look, for an action that touches these and no others.
 public struct DeadLetterSelection: Sendable {
     /// One of the letters, as the audit and a report name it.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Jobs
+import RectifIDClient
 
 /// `rectifid dead-letters`: jobs that were given up.
 struct DeadLetters: AsyncParsableCommand {

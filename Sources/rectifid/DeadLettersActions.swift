@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Jobs
+import RectifIDClient
 
 /// `rectifid dead-letters retry`.
 struct DeadLettersRetry: AsyncParsableCommand {

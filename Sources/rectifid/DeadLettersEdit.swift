@@ -1,6 +1,7 @@
 import ArgumentParser
 import Jobs
 import Messages
+import RectifIDClient
 
 /// `rectifid dead-letters edit`.
 struct DeadLettersEdit: AsyncParsableCommand {

@@ -3,6 +3,7 @@ import Foundation
 import Jobs
 import Messages
 import Raster
+import RectifIDClient
 
 /// `rectifid dead-letters show`.
 struct DeadLettersShow: AsyncParsableCommand {

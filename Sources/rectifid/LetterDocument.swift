@@ -2,6 +2,7 @@ import Broker
 import Foundation
 import Jobs
 import Messages
+import RectifIDClient
 
 /// A dead letter as JSON: a line of `list --each --json`, of `show --json` and of `export`.
 ///

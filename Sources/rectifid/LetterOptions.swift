@@ -3,6 +3,7 @@ import Broker
 import Foundation
 import Jobs
 import Logging
+import RectifIDClient
 
 /// The broker, and who asks it for dead letters.
 struct LetterOptions: ParsableArguments {

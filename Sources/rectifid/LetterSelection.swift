@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Jobs
+import RectifIDClient
 
 /// Which letters an action is for, and how sure its operator is.
 struct SelectionOptions: ParsableArguments {
