@@ -79,7 +79,9 @@ let package = Package(
             swiftSettings: common),
 
         // The queue: a job as its client sees it, and as a worker does, without the engine.
-        .target(name: "RectifIDClient", dependencies: ["Messages", "Broker"], swiftSettings: safe),
+        .target(
+            name: "RectifIDClient",
+            dependencies: ["Messages", "Broker", .product(name: "Logging", package: "swift-log")], swiftSettings: safe),
         .target(
             name: "Jobs",
             dependencies: [
@@ -135,6 +137,10 @@ let package = Package(
         .testTarget(
             name: "GenerationTests",
             dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
+            name: "RectifIDClientTests",
+            dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
         .testTarget(
             name: "JobsTests",
