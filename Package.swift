@@ -67,6 +67,12 @@ let package = Package(
             name: "Generation",
             dependencies: ["Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors"],
             swiftSettings: safe),
+        .target(
+            name: "Evaluation",
+            dependencies: [
+                "Generation", "Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors",
+            ],
+            swiftSettings: safe),
         .target(name: "DemoModel", resources: [.copy("Resources")], swiftSettings: safe),
 
         // Wire and broker.
@@ -87,8 +93,8 @@ let package = Package(
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Jobs", "Generation", "Messages", "Broker", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff",
-                "Tensors",
+                "Jobs", "Generation", "Evaluation", "Messages", "Broker", "DemoModel", "Raster", "Flow", "Checkpoints",
+                "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -126,6 +132,10 @@ let package = Package(
         .testTarget(
             name: "GenerationTests",
             dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
+            name: "EvaluationTests",
+            dependencies: ["Evaluation", "Generation", "DemoModel", "Checkpoints", "Raster", "Tensors"],
             swiftSettings: common),
         .testTarget(
             name: "JobsTests",
