@@ -135,7 +135,7 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "EvaluationTests",
-            dependencies: ["Evaluation", "Generation", "DemoModel", "Checkpoints", "Raster", "Tensors"],
+            dependencies: ["Evaluation", "Generation", "DemoModel", "Raster"],
             swiftSettings: common),
         .testTarget(
             name: "JobsTests",

@@ -20,7 +20,6 @@ extension EvaluationReport {
 
     /// Rows of the figures: mean, worst and the seeds' range, unguided and guided.
     private var figuresTable: String {
-        let attributes = Set(prompts.flatMap(\.asked.keys)).subtracting(unmeasured).sorted()
         let isGuided = figures.keys.contains { $0.hasPrefix("guided.") }
         let arms = isGuided ? [false, true] : [false]
         var table = TextTable()
@@ -31,15 +30,13 @@ extension EvaluationReport {
             table.add([label(figure)] + statistics.flatMap { cells($0, figure) })
         }
         var text = table.text
-        if !unmeasured.isEmpty {
-            text += "\n\nnot measured: \(unmeasured.joined(separator: ", ")), which the scene classifier does not know"
-        }
+        let unread = Set(prompts.flatMap(\.asked.keys)).subtracting(attributes).sorted()
+        if !unread.isEmpty { text += "\n\nasked for but not read by a classifier: \(unread.joined(separator: ", "))" }
         return text
     }
 
     private var promptsTable: String? {
         guard prompts.count > 1, byPrompt.contains(where: { !$0.isEmpty }) else { return nil }
-        let attributes = Set(prompts.flatMap(\.asked.keys)).subtracting(unmeasured).sorted()
         let columns = [.own, .judge] + attributes.map(Figure.asked)
         let used = columns.filter { figure in byPrompt.contains { $0[figure.name] != nil } }
         var table = TextTable()

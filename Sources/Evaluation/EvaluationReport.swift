@@ -15,8 +15,8 @@ public struct EvaluationReport: Sendable, Codable {
     public let references: [String]
     public let prompts: [PromptSet.Prompt]
     public let seeds: [UInt64]
-    /// Attributes that prompts ask for and nothing measures.
-    public let unmeasured: [String]
+    /// Attributes that prompts ask for and the scene classifier reads.
+    public let attributes: [String]
     /// Statistics by name: `unguided.` or `guided.` and the name of a ``Figure``; `autoencoder.psnr` and
     /// `autoencoder.judge`.
     public let figures: [String: Statistic]
@@ -57,21 +57,23 @@ public struct EvaluationReport: Sendable, Codable {
 
     /// Sums up.
     ///
-    /// - Parameter scores: As far as they were made.
+    /// - Parameters:
+    ///   - scores: As far as they were made.
+    ///   - attributes: What prompts ask for and the scene classifier reads, in the order of the report.
     public init(
-        _ scores: [PictureScore], of plan: EvaluationPlan, model: Model, settings: Settings, unmeasured: [String],
+        _ scores: [PictureScore], of plan: EvaluationPlan, model: Model, settings: Settings, attributes: [String],
         autoencoder: Autoencoder.Report?, cost: Cost
     ) {
         self.init(
             scores, of: plan, model: ModelRecord(id: model.id, hash: model.hash), settings: SettingsRecord(settings),
-            unmeasured: unmeasured, autoencoder: autoencoder, cost: cost)
+            attributes: attributes, autoencoder: autoencoder, cost: cost)
     }
 
     init(
         _ scores: [PictureScore], of plan: EvaluationPlan, model: ModelRecord, settings: SettingsRecord,
-        unmeasured: [String], autoencoder: Autoencoder.Report?, cost: Cost
+        attributes: [String], autoencoder: Autoencoder.Report?, cost: Cost
     ) {
-        let kinds = Figure.all(attributes: plan.prompts.attributes.filter { !unmeasured.contains($0) })
+        let kinds = Figure.all(attributes: attributes)
         var figures: [String: Statistic] = [:]
         for isGuided in [false, true] {
             let chosen = scores.filter { $0.isGuided == isGuided }
@@ -88,7 +90,7 @@ public struct EvaluationReport: Sendable, Codable {
         references = plan.references.map(\.name)
         prompts = plan.prompts.prompts
         seeds = plan.seeds
-        self.unmeasured = unmeasured
+        self.attributes = attributes
         self.figures = figures
         byPrompt = plan.prompts.prompts.map { prompt in
             let chosen = scores.filter { $0.isGuided && $0.prompt == prompt.text }
@@ -124,7 +126,13 @@ extension EvaluationReport.SettingsRecord {
     init(_ settings: Settings) {
         (width, height, steps) = (settings.width, settings.height, settings.steps)
         (iterations, rate) = (settings.iterations, settings.rate)
-        gain = settings.gain.description
+        gain =
+            switch settings.gain {
+            case .derived, .published: settings.gain.description
+            // Single precision is what model files and messages have: more digits than theirs would be noise.
+            case .uniform(let number): Float(number).description
+            case .perStep(let numbers): numbers.map { Float($0).description }.joined(separator: ",")
+            }
         cfg = settings.cfgScale
         flow = settings.flow.rawValue
     }

@@ -79,7 +79,7 @@ extension SceneReader.Vocabulary: Decodable {
 
     /// Refuses prompts that ask for a value that can never be read.
     ///
-    /// - Returns: Attributes that prompts ask for and the classifier does not know; they are not measured.
+    /// - Returns: The attributes that can be measured: those that prompts ask for and the classifier reads.
     /// - Throws: ``EvaluationError/mismatched(_:)`` naming the prompt and the values there are.
     public func check(_ prompts: PromptSet) throws(EvaluationError) -> [String] {
         for prompt in prompts.prompts {
@@ -90,6 +90,6 @@ extension SceneReader.Vocabulary: Decodable {
                         + known.joined(separator: ", "))
             }
         }
-        return prompts.attributes.filter { values[$0] == nil }
+        return attributes.filter(prompts.attributes.contains)
     }
 }

@@ -8,7 +8,9 @@ public struct Statistic: Sendable, Hashable, Codable {
 
     /// Between which means the seeds lie.
     public var range: ClosedRange<Double> { (seeds.min() ?? mean)...(seeds.max() ?? mean) }
+}
 
+extension Statistic {
     /// Summarises measurements.
     ///
     /// - Parameters:

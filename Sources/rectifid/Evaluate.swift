@@ -91,7 +91,7 @@ struct Evaluate: AsyncParsableCommand {
                 .refused, "model \(model.id) has no face networks; give --face-detector and --face-recognizer")
         }
         let scenes = try scenePath().map { try SceneReader(folder: $0) }
-        let unmeasured = try scenes?.vocabulary.check(plan.prompts) ?? plan.prompts.attributes
+        let attributes = try scenes?.vocabulary.check(plan.prompts) ?? []
         let judge = try Judge(detector: detector, recognizer: try judgePath(), references: plan.references)
         let settings = try model.settings(for: plan.request(plan.items[0]))
         let losses = try roundTrips(plan, settings, judge)
@@ -104,7 +104,7 @@ struct Evaluate: AsyncParsableCommand {
         }
         let report = EvaluationReport(
             scores, of: plan, model: model, settings: settings,
-            unmeasured: unmeasured, autoencoder: losses,
+            attributes: attributes, autoencoder: losses,
             cost: .init(
                 seconds: (ContinuousClock().now - start) / .seconds(1), peakBytes: PeakMemory.bytes, atOnce: atOnce,
                 threads: max(1, CPU.shared.cores / atOnce)))
@@ -173,6 +173,8 @@ struct Evaluate: AsyncParsableCommand {
         let work = Task { try await body(progress) }
         let signals = Task {
             for await _ in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
+                // Whoever asks twice does not want to wait for the passes either.
+                if work.isCancelled { Foundation.exit(130) }
                 StandardError.write("\nstopping after the passes in hand\n")
                 work.cancel()
             }

@@ -40,6 +40,9 @@ struct ReportOptions: ParsableArguments {
         guard let json else { return }
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        // A network that overflows must not cost the rest of the report.
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
         let data = try encoder.encode(report) + Data("\n".utf8)
         if json == "-" { FileHandle.standardOutput.write(data) } else { try save(data, to: json) }
     }
