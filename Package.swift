@@ -69,6 +69,12 @@ let package = Package(
             name: "Generation",
             dependencies: ["Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors"],
             swiftSettings: safe),
+        .target(
+            name: "Evaluation",
+            dependencies: [
+                "Generation", "Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors",
+            ],
+            swiftSettings: safe),
         .target(name: "DemoModel", resources: [.copy("Resources")], swiftSettings: safe),
 
         // Wire and broker.
@@ -97,7 +103,8 @@ let package = Package(
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Serving", "Jobs", "RectifIDClient", "Generation", "Messages", "Broker", "DemoModel", "Raster", "Flow",
+                "Serving", "Jobs", "RectifIDClient", "Generation", "Evaluation", "Messages", "Broker", "DemoModel",
+                "Raster", "Flow",
                 "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -141,6 +148,10 @@ let package = Package(
         .testTarget(
             name: "RectifIDClientTests",
             dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common),
+        .testTarget(
+            name: "EvaluationTests",
+            dependencies: ["Evaluation", "Generation", "DemoModel", "Raster"],
             swiftSettings: common),
         .testTarget(
             name: "JobsTests",

@@ -1,4 +1,5 @@
 import Broker
+import Generation
 import Logging
 import Messages
 import RectifIDClient
