@@ -28,7 +28,9 @@ let safe: [SwiftSetting] = common + [.strictMemorySafety()]
 let package = Package(
     name: "rectifid",
     products: [
-        .executable(name: "rectifid", targets: ["rectifid"])
+        .executable(name: "rectifid", targets: ["rectifid"]),
+        // For services that send jobs: the contract, the broker and the client, without the engine.
+        .library(name: "RectifIDClient", targets: ["RectifIDClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -82,19 +84,27 @@ let package = Package(
             name: "Broker", dependencies: ["CRabbitMQ", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
 
-        // Where they meet.
+        // The queue: a job as its client sees it, and as a worker does, without the engine.
+        .target(
+            name: "RectifIDClient",
+            dependencies: ["Messages", "Broker", .product(name: "Logging", package: "swift-log")], swiftSettings: safe),
         .target(
             name: "Jobs",
             dependencies: [
-                "Generation", "Flow", "Tensors", "Raster", "Messages", "Broker",
+                "RectifIDClient", "Raster", "Messages", "Broker",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),
+
+        // Where maths, wire and broker meet.
+        .target(
+            name: "Serving",
+            dependencies: ["Jobs", "Generation", "Flow", "Tensors", "Raster", "Messages"], swiftSettings: safe),
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Jobs", "Generation", "Evaluation", "Messages", "Broker", "DemoModel", "Raster", "Flow", "Checkpoints",
-                "Autodiff", "Tensors",
+                "Serving", "Jobs", "RectifIDClient", "Generation", "Evaluation", "Messages", "Broker", "DemoModel",
+                "Raster", "Flow", "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -127,7 +137,8 @@ let package = Package(
             name: "RasterTests", dependencies: ["Raster"], resources: [.copy("Fixtures")], swiftSettings: common),
         .testTarget(name: "MessagesTests", dependencies: ["Messages", "CBoundedProtobuf"], swiftSettings: common),
         .testTarget(
-            name: "BrokerTests", dependencies: ["Broker", .product(name: "Logging", package: "swift-log")],
+            name: "BrokerTests",
+            dependencies: ["Broker", "BrokerTestSupport", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
         .testTarget(
             name: "GenerationTests",
@@ -138,10 +149,35 @@ let package = Package(
             dependencies: ["Evaluation", "Generation", "DemoModel", "Raster"],
             swiftSettings: common),
         .testTarget(
+            name: "RectifIDClientTests",
+            dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common),
+        .testTarget(
             name: "JobsTests",
             dependencies: [
-                "Jobs", "Broker", "Messages", "Raster", "DemoModel", .product(name: "Logging", package: "swift-log"),
+                "Jobs", "RectifIDClient", "Broker", "Messages", "Raster", "DemoModel",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: common),
+
+        // Faults: a network that misbehaves, worker processes that are killed.
+        .target(name: "BrokerTestSupport", path: "Tests/BrokerTestSupport", swiftSettings: common),
+        .target(
+            name: "TinyModel", dependencies: ["Jobs", "RectifIDClient", "Broker", "Messages", "Raster"],
+            path: "Tests/TinyModel", swiftSettings: common),
+        .executableTarget(
+            name: "TinyWorker",
+            dependencies: [
+                "TinyModel", "Jobs", "RectifIDClient", "Broker", "Messages",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ], path: "Tests/TinyWorker", swiftSettings: common),
+        .testTarget(
+            name: "FaultTests",
+            dependencies: [
+                "BrokerTestSupport", "TinyModel", "TinyWorker", "Serving", "Jobs", "RectifIDClient", "Broker",
+                "Messages", "Generation", "DemoModel", .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]

@@ -14,6 +14,10 @@ public enum Wire {
     public enum Header {
         /// When the job stops being of use: milliseconds since 1970 UTC, a 64-bit integer.
         public static let deadline = "rectifid-deadline"
+        /// When the request could first be taken from its lane: milliseconds since 1970 UTC, a 64-bit integer.
+        ///
+        /// Only for measuring how long it waits there; without it that is counted from `timestamp`.
+        public static let due = "rectifid-due"
         /// W3C Trace Context.
         public static let traceParent = "traceparent"
         public static let traceState = "tracestate"
@@ -30,6 +34,15 @@ public enum Wire {
         public static let deathLastTime = "rectifid-death-last-time"
         /// On a dead letter: the worker of the last attempt.
         public static let deathWorker = "rectifid-death-worker"
+        /// On a job that was a dead letter: how often an operator sent it back to work, an integer.
+        public static let retryCount = "rectifid-retry-count"
+        /// On a job that was a dead letter: an array of tables, the newest failure first.
+        public static let earlierFailures = "rectifid-earlier-failures"
+        /// On a dead letter that was moved: the broker's own `x-death`, which brokers from 4.0 take from no client.
+        public static let deathTrail = "rectifid-death-trail"
+        /// On a discarded dead letter: who did it, and when in milliseconds since 1970 UTC.
+        public static let discardOperator = "rectifid-discard-operator"
+        public static let discardTime = "rectifid-discard-time"
     }
 
     /// Whether a text can be a job id: 1 to 128 visible ASCII characters, for it goes into logs and routing keys.
