@@ -104,8 +104,7 @@ let package = Package(
             name: "rectifid",
             dependencies: [
                 "Serving", "Jobs", "RectifIDClient", "Generation", "Evaluation", "Messages", "Broker", "DemoModel",
-                "Raster", "Flow",
-                "Checkpoints", "Autodiff", "Tensors",
+                "Raster", "Flow", "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -146,12 +145,12 @@ let package = Package(
             dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
             swiftSettings: common),
         .testTarget(
-            name: "RectifIDClientTests",
-            dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
-            swiftSettings: common),
-        .testTarget(
             name: "EvaluationTests",
             dependencies: ["Evaluation", "Generation", "DemoModel", "Raster"],
+            swiftSettings: common),
+        .testTarget(
+            name: "RectifIDClientTests",
+            dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
         .testTarget(
             name: "JobsTests",

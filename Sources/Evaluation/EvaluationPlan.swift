@@ -77,8 +77,8 @@ public struct EvaluationPlan: Sendable {
 
     /// How many pictures to make at once.
     ///
-    /// Small pictures gain little from a second core each and lose nothing when there are several. Of large ones each
-    /// needs gigabytes, and its operations fill all cores.
+    /// Small pictures gain little from a second core each: two of 64 pixels, 30 iterations, took 6.4 s on two cores one
+    /// after the other, 3.4 s at once. Of large ones each needs gigabytes, and its operations fill all cores.
     public static func pictureCount(at settings: Settings, cores: Int) -> Int {
         settings.width * settings.height <= 256 * 256 ? cores : 1
     }

@@ -19,7 +19,8 @@ extension EvaluationReport {
     }
 
     /// Rows of the figures: mean, worst and the seeds' range, unguided and guided.
-    private var figuresTable: String {
+    private var figuresTable: String? {
+        guard !pictures.isEmpty else { return nil }
         let isGuided = figures.keys.contains { $0.hasPrefix("guided.") }
         let arms = isGuided ? [false, true] : [false]
         var table = TextTable()

@@ -1,3 +1,4 @@
+import Foundation
 public import Generation
 import Raster
 import Synchronization
@@ -45,7 +46,7 @@ public struct EvaluationRun: Sendable {
             await withDiscardingTaskGroup { group in
                 for number in 0..<max(1, min(pictures, work.total)) {
                     group.addTask {
-                        await ComputeThread.run("picture \(number)") {
+                        await onThread("picture \(number)") {
                             CPU.$threadLimit.withValue(threads) { drain(work, report) }
                         }
                     }
@@ -55,6 +56,20 @@ public struct EvaluationRun: Sendable {
             work.stop()
         }
         return try work.scores()
+    }
+
+    /// Passes block for long, so they stay off Swift's cooperative pool, which has one thread per core.
+    private func onThread(_ name: String, _ body: @escaping @Sendable () -> Void) async {
+        await withCheckedContinuation { continuation in
+            let thread = Thread {
+                body()
+                continuation.resume()
+            }
+            thread.name = name
+            // C libraries below the networks use the stack freely.
+            thread.stackSize = 16 << 20
+            thread.start()
+        }
     }
 
     private func drain(_ work: EvaluationWork, _ report: (Progress) -> Void) {

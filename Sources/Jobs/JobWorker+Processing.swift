@@ -1,5 +1,4 @@
 import Broker
-import Generation
 import Logging
 import Messages
 import RectifIDClient
