@@ -65,11 +65,13 @@ struct BrokerOptions: ParsableArguments {
 
     /// Connects, and waits until the connection is up.
     ///
+    /// - Parameter maximumBodySize: The largest body in bytes that is read or sent; nil: the usual.
     /// - Throws: ``CommandFailure`` where it does not come up in time.
-    func connect(name: String, logger: Logger) async throws -> RabbitMQBroker {
+    func connect(name: String, logger: Logger, maximumBodySize: Int? = nil) async throws -> RabbitMQBroker {
         do throws(BrokerError) {
             var configuration = try RabbitMQConfiguration(url: amqpURL ?? Self.standardURL)
             configuration.connectionName = name
+            if let maximumBodySize { configuration.maximumBodySize = maximumBodySize }
             if let tlsCA { configuration.tls.authorities = tlsCA }
             configuration.tls.certificate = tlsCertificate
             configuration.tls.key = tlsKey
