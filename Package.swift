@@ -44,6 +44,8 @@ let package = Package(
             name: "CProtobufC", pkgConfig: "libprotobuf-c",
             providers: [.apt(["libprotobuf-c-dev", "protobuf-c-compiler"])]),
         .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         // C of our own: kernels, the setjmp side of the picture codecs, bounded protobuf parsing; and generated C.
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
@@ -51,6 +53,7 @@ let package = Package(
         .target(name: "CBoundedProtobuf", dependencies: ["CProtobufC"]),
         .target(name: "CMessages", dependencies: ["CProtobufC"]),
         .target(name: "COnnx", dependencies: ["CProtobufC"]),
+        .target(name: "CTransfer", dependencies: ["CCurl", "COpenSSL"]),
 
         // Maths.
         .target(name: "Tensors", dependencies: ["CKernels"] + convolutionProviders, swiftSettings: common),
@@ -76,19 +79,23 @@ let package = Package(
             name: "Broker", dependencies: ["CRabbitMQ", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
 
+        // The store that clients and workers share for large pictures.
+        .target(name: "ObjectStores", swiftSettings: common),
+        .target(name: "S3", dependencies: ["ObjectStores", "CTransfer"], swiftSettings: common),
+
         // Where they meet.
         .target(
             name: "Jobs",
             dependencies: [
-                "Generation", "Flow", "Tensors", "Raster", "Messages", "Broker",
+                "Generation", "Flow", "Tensors", "Raster", "Messages", "Broker", "ObjectStores",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Jobs", "Generation", "Messages", "Broker", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff",
-                "Tensors",
+                "Jobs", "Generation", "Messages", "Broker", "ObjectStores", "S3", "DemoModel", "Raster", "Flow",
+                "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -123,6 +130,10 @@ let package = Package(
         .testTarget(
             name: "BrokerTests", dependencies: ["Broker", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
+        .testTarget(name: "ObjectStoresTests", dependencies: ["ObjectStores"], swiftSettings: common),
+        .testTarget(
+            name: "S3Tests", dependencies: ["S3", "ObjectStores"], resources: [.copy("Fixtures")],
+            swiftSettings: common),
         .testTarget(
             name: "GenerationTests",
             dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
@@ -130,7 +141,8 @@ let package = Package(
         .testTarget(
             name: "JobsTests",
             dependencies: [
-                "Jobs", "Broker", "Messages", "Raster", "DemoModel", .product(name: "Logging", package: "swift-log"),
+                "Jobs", "Broker", "Messages", "ObjectStores", "Raster", "DemoModel",
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: common),
     ],
