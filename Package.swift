@@ -28,7 +28,9 @@ let safe: [SwiftSetting] = common + [.strictMemorySafety()]
 let package = Package(
     name: "rectifid",
     products: [
-        .executable(name: "rectifid", targets: ["rectifid"])
+        .executable(name: "rectifid", targets: ["rectifid"]),
+        // For services that send jobs: the contract, the broker and the client, without the engine.
+        .library(name: "RectifIDClient", targets: ["RectifIDClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -83,18 +85,26 @@ let package = Package(
         .target(name: "ObjectStores", swiftSettings: common),
         .target(name: "S3", dependencies: ["ObjectStores", "CTransfer"], swiftSettings: common),
 
-        // Where they meet.
+        // The queue: a job as its client sees it, and as a worker does, without the engine.
+        .target(name: "RectifIDClient", dependencies: ["Messages", "Broker", "ObjectStores"], swiftSettings: safe),
         .target(
             name: "Jobs",
             dependencies: [
-                "Generation", "Flow", "Tensors", "Raster", "Messages", "Broker", "ObjectStores",
+                "RectifIDClient", "Raster", "Messages", "Broker", "ObjectStores",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),
+
+        // Where maths, wire and broker meet.
+        .target(
+            name: "Serving",
+            dependencies: ["Jobs", "Generation", "Flow", "Tensors", "Raster", "Messages"], swiftSettings: safe),
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Jobs", "Generation", "Messages", "Broker", "ObjectStores", "S3", "DemoModel", "Raster", "Flow",
+                "Serving", "Jobs", "RectifIDClient", "Generation", "Messages", "Broker", "ObjectStores", "S3",
+                "DemoModel",
+                "Raster", "Flow",
                 "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -141,7 +151,7 @@ let package = Package(
         .testTarget(
             name: "JobsTests",
             dependencies: [
-                "Jobs", "Broker", "Messages", "ObjectStores", "Raster", "DemoModel",
+                "Jobs", "RectifIDClient", "Broker", "Messages", "ObjectStores", "Raster", "DemoModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: common),

@@ -1,4 +1,5 @@
 public import Broker
+public import RectifIDClient
 
 /// A job that was given up, as the dead-letter queue has it.
 public struct DeadLetter: Sendable, Equatable {

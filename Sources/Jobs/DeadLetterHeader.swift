@@ -1,5 +1,6 @@
 import Broker
 import Messages
+public import RectifIDClient
 
 /// Why a job is a dead letter, as its headers say.
 public struct DeadLetterHeader: Sendable, Equatable {
@@ -76,20 +77,5 @@ public struct DeadLetterHeader: Sendable, Equatable {
         case "expired": "\(death.queue): expired before a worker took it"
         default: "\(death.queue): \(death.reason)"
         }
-    }
-}
-
-extension String {
-    /// The longest beginning of at most `count` bytes of UTF-8, with an ellipsis where something is left out.
-    func cut(toBytes count: Int) -> String {
-        guard utf8.count > count else { return self }
-        var text = ""
-        var bytes = 3
-        for character in self {
-            bytes += character.utf8.count
-            guard bytes <= count else { break }
-            text.append(character)
-        }
-        return text + "…"
     }
 }

@@ -1,4 +1,5 @@
 public import Broker
+public import RectifIDClient
 
 /// A pool's dead letters: to look at, and to send back to work.
 ///

@@ -1,6 +1,7 @@
 import Broker
 import Logging
 import Messages
+import RectifIDClient
 
 /// A request that a worker has taken and not settled: every way it can leave.
 ///
@@ -12,6 +13,7 @@ struct HeldRequest: Sendable {
     let address: ReplyAddress
     let broker: any Broker
     let configuration: WorkerConfiguration
+    let observer: any JobObserver
     let logger: Logger
 
     /// Publishes an event for the client, confirmed.
@@ -21,16 +23,16 @@ struct HeldRequest: Sendable {
     func reply(_ event: PersonalizeEvent, patience: Duration) async throws(BrokerError) {
         guard let queue = address.queue else { return }
         let message = address.message(event, at: configuration.wallTime.read())
-        try await publish(message, exchange: "", routingKey: queue, unroutablePatience: patience)
+        try await publish(.reply, message, exchange: "", routingKey: queue, unroutablePatience: patience)
     }
 
     /// Publishes an event that the job can do without.
     func notify(_ event: PersonalizeEvent) async {
         guard let queue = address.queue else { return }
         do {
-            try await broker.publish(
-                address.message(event, at: configuration.wallTime.read()), exchange: "", routingKey: queue,
-                mandatory: true, timeLimit: .seconds(10))
+            try await send(
+                .reply, address.message(event, at: configuration.wallTime.read()), exchange: "", routingKey: queue,
+                timeLimit: .seconds(10))
         } catch {
             logger.debug("progress not delivered", metadata: ["error": "\(error)"])
         }
@@ -45,22 +47,22 @@ struct HeldRequest: Sendable {
             throw .messageTooLarge(bytes: body.count, limit: configuration.messageLimits.maximumBytes)
         }
         try await publish(
-            OutgoingMessage(properties(), body: body), exchange: configuration.pool.workExchange,
-            routingKey: lane.rawValue)
+            .resumption, OutgoingMessage(properties(due: configuration.wallTime.read()), body: body),
+            exchange: configuration.pool.workExchange, routingKey: lane.rawValue)
     }
 
     /// Publishes the request to wait for its next attempt.
     func publishForRetry(afterAttempt attempt: Int, status: Status, nextSequence: UInt64) async throws(BrokerError) {
-        var properties = properties()
         let now = configuration.wallTime.read()
+        let delay = configuration.pool.retryDelay(afterAttempt: attempt)
+        var properties = properties(due: now + delay.milliseconds)
         properties.headers[Wire.Header.attempt] = .int64(Int64(attempt))
         properties.headers[JobHeader.nextSequence] = .int64(Int64(clamping: nextSequence))
         if properties.headers[Wire.Header.deathFirstTime]?.int64Value == nil {
             properties.headers[Wire.Header.deathFirstTime] = .int64(now)
         }
-        let delay = configuration.pool.retryDelay(afterAttempt: attempt)
         try await publish(
-            OutgoingMessage(properties, body: delivery.body), exchange: configuration.pool.retryExchange(delay),
+            .retry, OutgoingMessage(properties, body: delivery.body), exchange: configuration.pool.retryExchange(delay),
             routingKey: lane.rawValue)
     }
 
@@ -76,8 +78,8 @@ struct HeldRequest: Sendable {
             worker: configuration.workerID)
         header.write(to: &properties.headers)
         try await publish(
-            OutgoingMessage(properties, body: body ?? delivery.body), exchange: configuration.pool.deadLetterExchange,
-            routingKey: lane.rawValue)
+            .deadLetter, OutgoingMessage(properties, body: body ?? delivery.body),
+            exchange: configuration.pool.deadLetterExchange, routingKey: lane.rawValue)
     }
 
     /// Tells the broker that the request is dealt with.
@@ -109,20 +111,29 @@ struct HeldRequest: Sendable {
     }
 
     /// The request's properties as they may be published again.
-    private func properties() -> MessageProperties {
-        delivery.properties.forRepublishing
+    ///
+    /// - Parameter due: When a worker can take it.
+    private func properties(due: UnixMilliseconds? = nil) -> MessageProperties {
+        var properties = delivery.properties.forRepublishing
+        properties.headers[Wire.Header.due] = due.map { .int64($0) }
+        if let trace = observer.traceHeaders {
+            properties.headers[Wire.Header.traceParent] = trace[Wire.Header.traceParent]
+            properties.headers[Wire.Header.traceState] = trace[Wire.Header.traceState]
+        }
+        return properties
     }
 
     /// Publishes confirmed, and waits for a broker that is away or full.
     private func publish(
-        _ message: OutgoingMessage, exchange: String, routingKey: String, unroutablePatience: Duration = .zero
+        _ kind: Publication.Kind, _ message: OutgoingMessage, exchange: String, routingKey: String,
+        unroutablePatience: Duration = .zero
     ) async throws(BrokerError) {
         var backoff = Backoff(initial: .milliseconds(100), maximum: .seconds(5))
         var generator = SystemRandomNumberGenerator()
         var waited = Duration.zero
         while true {
             do {
-                return try await broker.publish(message, exchange: exchange, routingKey: routingKey)
+                return try await send(kind, message, exchange: exchange, routingKey: routingKey)
             } catch {
                 let limit: Duration
                 switch error {
@@ -140,19 +151,36 @@ struct HeldRequest: Sendable {
             }
         }
     }
+
+    /// Publishes once, and says how that went.
+    private func send(
+        _ kind: Publication.Kind, _ message: OutgoingMessage, exchange: String, routingKey: String,
+        timeLimit: Duration? = nil
+    ) async throws(BrokerError) {
+        let start = ContinuousClock.now
+        var failure: BrokerError?
+        defer { observer.published(Publication(kind: kind, duration: .now - start, error: failure)) }
+        do throws(BrokerError) {
+            try await broker.publish(
+                message, exchange: exchange, routingKey: routingKey, mandatory: true, timeLimit: timeLimit)
+        } catch {
+            failure = error
+            throw error
+        }
+    }
 }
 
 extension MessageProperties {
     /// Without what belonged to one delivery.
     ///
     /// `x-death` goes, since RabbitMQ drops a message that expires on its way round for the second time; the expiration
-    /// goes, since it was for the first wait in a queue; the user goes, since the broker only takes the connection's own.
+    /// and when it was due go, since they were for the first wait in a queue; the user goes, since the broker only takes the connection's own.
     var forRepublishing: MessageProperties {
         var properties = self
         properties.isPersistent = true
         properties.expiration = nil
         properties.userID = nil
-        properties.headers = headers.filter { !$0.key.hasPrefix("x-") }
+        properties.headers = headers.filter { !$0.key.hasPrefix("x-") && $0.key != Wire.Header.due }
         return properties
     }
 }

@@ -1,5 +1,6 @@
 import Broker
 import Logging
+import RectifIDClient
 
 /// Takes jobs from the lanes, one when there is a slot for it.
 ///

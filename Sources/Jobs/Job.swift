@@ -1,5 +1,6 @@
 import Broker
 import Messages
+import RectifIDClient
 
 /// A request that a worker has taken, its properties checked and its body read.
 struct Job: Sendable {

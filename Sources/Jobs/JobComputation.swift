@@ -1,5 +1,6 @@
 import Messages
 import Raster
+import RectifIDClient
 
 /// The part of a job that runs on its own thread: from the encoded pictures to the encoded result.
 struct JobComputation: Sendable {
@@ -7,6 +8,7 @@ struct JobComputation: Sendable {
     let control: JobControl
     let personalizer: any Personalizer
     let configuration: WorkerConfiguration
+    let observer: any JobObserver
     /// Where events go while the job runs; must not block.
     let emit: @Sendable (PersonalizeEvent.Body) -> Void
 
@@ -23,8 +25,8 @@ struct JobComputation: Sendable {
         do throws(Status) {
             try checkDeadline()
             if let stop = control.stop { return outcome(of: stop, state: job.request.resume) }
-            let pictures = try decodePictures()
-            let (run, state) = try begin(pictures)
+            let pictures = try observer.during(.decode) { () throws(Status) in try decodePictures() }
+            let (run, state) = try observer.during(.prepare) { () throws(Status) in try begin(pictures) }
             return try drive(run, from: state)
         } catch {
             return .failed(error, job.request.resume)
@@ -73,6 +75,7 @@ struct JobComputation: Sendable {
 
     private func drive(_ start: any PersonalizationRun, from state: ResumeState?) throws(Status) -> Outcome {
         var run = start
+        defer { observer.computed(run.timings) }
         let first = run.completedIterations
         control.report(iteration: first, of: run.iterations)
         emit(
@@ -80,18 +83,34 @@ struct JobComputation: Sendable {
                 PersonalizeAccepted(
                     workerID: configuration.workerID, attempt: job.attempt, firstIteration: first,
                     iterations: run.iterations, modelID: run.modelID, seed: job.seed)))
-        while true {
-            if let stop = try stop(run, first: first) {
-                return outcome(of: stop, state: stop == .abandon ? nil : try resumeState(of: run, after: state))
+        switch try observer.during(.guidance, { () throws(Status) -> GuidanceEnd in try guide(&run) }) {
+        case .last(let pass):
+            let result = try observer.during(.encode) { () throws(Status) -> PersonalizeResult in
+                try self.result(of: pass, run: run, after: state)
             }
+            return .finished(result, try resumeState(of: run, after: state))
+        case .stop(let stop):
+            return outcome(of: stop, state: stop == .abandon ? nil : try resumeState(of: run, after: state))
+        }
+    }
+
+    private enum GuidanceEnd {
+        case last(PersonalizationPass)
+        case stop(JobControl.Stop)
+    }
+
+    /// Makes passes until the last, or until there is a reason to stop.
+    private func guide(_ run: inout any PersonalizationRun) throws(Status) -> GuidanceEnd {
+        let first = run.completedIterations
+        while true {
+            if let stop = try stop(run, first: first) { return .stop(stop) }
+            let start = ContinuousClock.now
             guard let pass = try run.next() else {
                 throw Status(.internal, "the computation ended without a picture; please report this")
             }
+            observer.completed(CompletedPass(pass, duration: .now - start))
             control.report(iteration: run.completedIterations, of: run.iterations)
-            if pass.isLast {
-                return .finished(
-                    try result(of: pass, run: run, after: state), try resumeState(of: run, after: state))
-            }
+            if pass.isLast { return .last(pass) }
             try emitProgress(pass, of: run)
         }
     }

@@ -1,6 +1,7 @@
 import Broker
 import Logging
 import Messages
+import RectifIDClient
 
 extension JobWorker {
     /// Declares the worker's own queue on the control exchange and subscribes to it.

@@ -1,27 +1,25 @@
 import Broker
 import Logging
 import Messages
+import RectifIDClient
 
 extension JobWorker {
     /// Takes one request from its delivery to its settlement; the slot is given back as soon as its computation ends.
     func process(_ delivery: Delivery, lane: Lane) async {
-        let address = ReplyAddress(delivery.properties)
-        var logger = logger
-        logger[metadataKey: "job"] = "\(address.jobID)"
-        let request = HeldRequest(
-            delivery: delivery, lane: lane, address: address, broker: broker, configuration: configuration,
-            logger: logger)
+        let request = hold(delivery, lane: lane)
         let job: Job
         switch read(request) {
         case .success(let readable): job = readable
         case .failure(let failure):
             slots.giveBack()
+            request.observer.began(.settle)
             guard delivery.omittedBodySize == nil else { return await refuseOversized(request) }
             return await fail(request, failure)
         }
         let (control, cancelReason) = jobs.begin(job.id)
         guard let control else {
             slots.giveBack()
+            request.observer.began(.settle)
             return await fail(
                 request,
                 FailedAttempt(status: .cancelled(cancelReason), attempt: job.attempt, sequence: job.firstSequence))
@@ -33,8 +31,23 @@ extension JobWorker {
                 "iteration": "\(job.request.resume?.nextIteration ?? 0)",
             ])
         let (outcome, sequence) = await compute(job, control: control, of: request)
+        request.observer.began(.settle)
         let isAnswered = await settle(request, job: job, control: control, outcome: outcome, sequence: sequence)
         jobs.end(control, isAnswered: isAnswered)
+    }
+
+    /// What is known of a request before it is read.
+    private func hold(_ delivery: Delivery, lane: Lane) -> HeldRequest {
+        var address = ReplyAddress(delivery.properties)
+        let observer = observer.took(
+            TakenRequest(delivery, lane: lane, jobID: address.jobID, at: configuration.wallTime.read()))
+        if let headers = observer.traceHeaders { address.trace = headers }
+        var logger = logger
+        for (key, value) in observer.logMetadata { logger[metadataKey: key] = value }
+        logger[metadataKey: "job"] = "\(address.jobID)"
+        return HeldRequest(
+            delivery: delivery, lane: lane, address: address, broker: broker, configuration: configuration,
+            observer: observer, logger: logger)
     }
 
     /// Reads a request, unless it has been at too many workers.
@@ -61,7 +74,7 @@ extension JobWorker {
             of: PersonalizeEvent.Body.self, bufferingPolicy: .bufferingNewest(64))
         let computation = JobComputation(
             job: job, control: control, personalizer: personalizer, configuration: configuration,
-            emit: { continuation.yield($0) })
+            observer: request.observer, emit: { continuation.yield($0) })
         async let sequence = publish(events, of: job, control: control, request: request)
         let outcome = await withTaskCancellationHandler {
             await ComputeThread.run("job \(job.id)") { computation.run() }

@@ -1,6 +1,7 @@
 import Broker
 import Logging
 import Messages
+import RectifIDClient
 
 extension JobWorker {
     /// Settles a request as its computation ended; true where its client has the result.
@@ -16,7 +17,7 @@ extension JobWorker {
             await bury(request, job: job, status: .undeliverable(request.address), state: state, attempt: attempt)
             return false
         case .stopped(.abandon, _):
-            await release(request)
+            await release(request, attempt: job.attempt)
             return false
         case .stopped(_, let state):
             await handOver(request, job: job, state: state, sequence: sequence)
@@ -43,7 +44,7 @@ extension JobWorker {
         } catch {
             guard !error.isTransient, error != .cancelled, error != .closed else {
                 request.logger.error("result not delivered", metadata: ["error": "\(error)"])
-                await release(request)
+                await release(request, attempt: job.attempt)
                 return false
             }
             var attempt = attempt
@@ -52,7 +53,7 @@ extension JobWorker {
             return true
         }
         await request.acknowledge()
-        jobs.count { $0.succeeded += 1 }
+        leave(request, Settlement(.succeeded, attempt: job.attempt, similarity: result.similarity))
         request.logger.info(
             "finished",
             metadata: [
@@ -66,7 +67,7 @@ extension JobWorker {
     private func handOver(_ request: HeldRequest, job: Job, state: ResumeState?, sequence: UInt64) async {
         // Nothing was done here: the request can go back as it came, with its place in the queue.
         guard var state, state.nextIteration > job.request.resume?.nextIteration ?? 0 else {
-            return await release(request)
+            return await release(request, attempt: job.attempt)
         }
         state.nextSequence = sequence
         state.interruptions += 1
@@ -74,10 +75,10 @@ extension JobWorker {
             try await request.publishForResumption(job.request, from: state)
         } catch {
             request.logger.warning("not handed over, starts again elsewhere", metadata: ["error": "\(error)"])
-            return await release(request)
+            return await release(request, attempt: job.attempt)
         }
         await request.acknowledge()
-        jobs.count { $0.handedOver += 1 }
+        leave(request, Settlement(.handedOver, attempt: job.attempt))
         request.logger.info("handed over", metadata: ["iteration": "\(state.nextIteration)"])
     }
 
@@ -94,15 +95,16 @@ extension JobWorker {
             }
             return await retry(request, failure)
         }
-        guard await answer(request, failure) else { return await release(request) }
+        guard await answer(request, failure) else {
+            return await release(request, code: status.code, attempt: failure.attempt)
+        }
         // What its client has stopped, or no time is left for, is nothing to look into.
         let isWorthALook = status.code != .cancelled && status.code != .deadlineExceeded
         if isWorthALook, !(await publishAsDeadLetter(request, status, attempts: failure.attempt)) { return }
         await request.acknowledge()
-        jobs.count { counts in
-            counts.failed += 1
-            if isWorthALook { counts.deadLettered += 1 }
-        }
+        leave(
+            request,
+            Settlement(.failed, code: status.code, isDeadLettered: isWorthALook, attempt: failure.attempt))
     }
 
     private func retry(_ request: HeldRequest, _ failure: FailedAttempt) async {
@@ -111,10 +113,10 @@ extension JobWorker {
                 afterAttempt: failure.attempt, status: failure.status, nextSequence: failure.sequence)
         } catch {
             request.logger.error("not sent to wait for a retry", metadata: ["error": "\(error)"])
-            return await release(request)
+            return await release(request, code: failure.status.code, attempt: failure.attempt)
         }
         await request.acknowledge()
-        jobs.count { $0.retried += 1 }
+        leave(request, Settlement(.retried, code: failure.status.code, attempt: failure.attempt))
     }
 
     /// What to answer instead of a retry that would come after the deadline.
@@ -156,10 +158,7 @@ extension JobWorker {
         request.logger.warning("undeliverable", metadata: ["reason": "\(status.message)"])
         guard await publishAsDeadLetter(request, status, attempts: job.attempt, body: body) else { return }
         await request.acknowledge()
-        jobs.count { counts in
-            counts.failed += 1
-            counts.deadLettered += 1
-        }
+        leave(request, Settlement(.failed, code: status.code, isDeadLettered: true, attempt: job.attempt))
     }
 
     /// Writes a dead letter; where that cannot be done the request is settled in another way, and the answer is false.
@@ -173,9 +172,10 @@ extension JobWorker {
             request.logger.error("dead letter not written", metadata: ["error": "\(error)"])
             // Headers so long that ours do not fit, or the like: the broker can still move the message itself.
             if error.isTransient || error == .cancelled || error == .closed {
-                await release(request)
+                await release(request, code: status.code, attempt: attempts)
             } else {
                 await request.reject()
+                leave(request, Settlement(.failed, code: status.code, isDeadLettered: true, attempt: attempts))
             }
             return false
         }
@@ -187,18 +187,22 @@ extension JobWorker {
         let status = Status.property(
             "body", "has \(size) bytes", allowed: "at most \(configuration.messageLimits.maximumBytes) bytes")
         guard await answer(request, FailedAttempt(status: status, attempt: 1, sequence: 0)) else {
-            return await release(request)
+            return await release(request, code: status.code, attempt: 1)
         }
         await request.reject()
-        jobs.count { counts in
-            counts.failed += 1
-            counts.deadLettered += 1
-        }
+        leave(request, Settlement(.failed, code: status.code, isDeadLettered: true))
     }
 
-    private func release(_ request: HeldRequest) async {
+    private func release(_ request: HeldRequest, code: StatusCode = .ok, attempt: Int) async {
         await request.release()
-        jobs.count { $0.released += 1 }
+        leave(request, Settlement(.released, code: code, attempt: attempt))
+    }
+
+    /// Counts a request that has left this worker; every way of settling one ends here.
+    private func leave(_ request: HeldRequest, _ settlement: Settlement) {
+        jobs.count { $0.add(settlement) }
+        request.observer.ended(.settle)
+        request.observer.settled(settlement)
     }
 }
 

@@ -1,6 +1,7 @@
 public import Broker
 public import Logging
 import Messages
+import RectifIDClient
 public import ServiceLifecycle
 import Synchronization
 
@@ -12,6 +13,7 @@ public final class JobWorker: Service {
     let broker: any Broker
     let personalizer: any Personalizer
     let configuration: WorkerConfiguration
+    let observer: any WorkerObserver
     let logger: Logger
     /// Places to compute at.
     let slots: Slots
@@ -24,8 +26,10 @@ public final class JobWorker: Service {
 
     /// A worker of `configuration.slots` jobs at a time.
     public init(
-        broker: any Broker, personalizer: any Personalizer, configuration: WorkerConfiguration, logger: Logger
+        broker: any Broker, personalizer: any Personalizer, configuration: WorkerConfiguration,
+        observer: any WorkerObserver = NoObserver(), logger: Logger
     ) {
+        self.observer = observer
         self.broker = broker
         self.personalizer = personalizer
         self.configuration = configuration

@@ -1,5 +1,6 @@
 import Broker
 import Messages
+import RectifIDClient
 
 /// Where the answers to a request go; read before anything else, so that a bad request is answered too.
 struct ReplyAddress: Sendable, Equatable {
@@ -8,8 +9,8 @@ struct ReplyAddress: Sendable, Equatable {
     let correlationID: String?
     /// The request's `message_id`, or ``unknownJob``.
     let jobID: String
-    /// `traceparent` and `tracestate`, where the request has them.
-    let trace: [String: HeaderValue]
+    /// `traceparent` and `tracestate`: the request's, or what an observer puts in their place.
+    var trace: [String: HeaderValue]
 
     /// What stands for the job id in the answer to a request without a usable one; clients know such an answer by its
     /// correlation id.

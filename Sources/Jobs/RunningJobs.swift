@@ -1,4 +1,5 @@
 import Messages
+import RectifIDClient
 import Synchronization
 
 /// The jobs of a worker: those that run, those that were cancelled before they came, those that are done.

@@ -1,5 +1,6 @@
 public import Messages
 public import Raster
+public import RectifIDClient
 
 /// How a worker behaves.
 public struct WorkerConfiguration: Sendable {

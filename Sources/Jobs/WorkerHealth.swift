@@ -26,4 +26,15 @@ public struct WorkerCounts: Sendable, Equatable {
     public var deadLettered: UInt64 = 0
 
     public init() {}
+
+    mutating func add(_ settlement: Settlement) {
+        switch settlement.outcome {
+        case .succeeded: succeeded += 1
+        case .failed: failed += 1
+        case .retried: retried += 1
+        case .handedOver: handedOver += 1
+        case .released: released += 1
+        }
+        if settlement.isDeadLettered { deadLettered += 1 }
+    }
 }

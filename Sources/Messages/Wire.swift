@@ -14,6 +14,10 @@ public enum Wire {
     public enum Header {
         /// When the job stops being of use: milliseconds since 1970 UTC, a 64-bit integer.
         public static let deadline = "rectifid-deadline"
+        /// When the request could first be taken from its lane: milliseconds since 1970 UTC, a 64-bit integer.
+        ///
+        /// Only for measuring how long it waits there; without it that is counted from `timestamp`.
+        public static let due = "rectifid-due"
         /// W3C Trace Context.
         public static let traceParent = "traceparent"
         public static let traceState = "tracestate"

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Broker
-import Jobs
 import Logging
+import RectifIDClient
 
 /// How to reach RabbitMQ, and whose queues to use there; shared by all commands that do.
 struct BrokerOptions: ParsableArguments {

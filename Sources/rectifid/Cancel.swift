@@ -1,7 +1,7 @@
 import ArgumentParser
 import Broker
-import Jobs
 import Messages
+import RectifIDClient
 
 /// `rectifid cancel`: stops a job, running or still queued.
 struct Cancel: AsyncParsableCommand {

@@ -4,6 +4,7 @@ import Foundation
 import Jobs
 import Messages
 import Raster
+import RectifIDClient
 
 /// `rectifid dead-letters`: jobs that were given up.
 struct DeadLetters: AsyncParsableCommand {

@@ -2,6 +2,7 @@ import Broker
 import Foundation
 import Jobs
 import Messages
+import RectifIDClient
 
 /// A dead letter for people and for JSON.
 struct LetterDocument: Encodable {

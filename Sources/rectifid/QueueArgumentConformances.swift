@@ -1,6 +1,6 @@
 public import ArgumentParser
-public import Jobs
 public import Logging
+public import RectifIDClient
 
 // Values of the queue's commands as people write them on a command line.
 

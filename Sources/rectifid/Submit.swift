@@ -3,9 +3,9 @@ import Broker
 import Flow
 import Foundation
 import Generation
-import Jobs
 import Messages
 import Raster
+import RectifIDClient
 import UnixSignals
 
 /// `rectifid submit`: sends a job to a pool and waits for its picture.

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Broker
 import Foundation
-import Jobs
+import RectifIDClient
 
 /// `rectifid topology`: the exchanges and queues of a pool.
 struct TopologyCommand: AsyncParsableCommand {

@@ -5,7 +5,9 @@ import Foundation
 import Generation
 import Jobs
 import Logging
+import RectifIDClient
 import ServiceLifecycle
+import Serving
 import UnixSignals
 
 /// `rectifid worker`: takes jobs from RabbitMQ until it is stopped.

@@ -1,6 +1,7 @@
 import Broker
 import Jobs
 import Messages
+import RectifIDClient
 import Testing
 
 @Suite(.timeLimit(.minutes(2)))

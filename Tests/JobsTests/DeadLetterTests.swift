@@ -2,6 +2,7 @@ import Broker
 import Foundation
 import Jobs
 import Messages
+import RectifIDClient
 import Synchronization
 import Testing
 

@@ -1,6 +1,7 @@
 import Broker
 import Jobs
 import Messages
+import RectifIDClient
 import Synchronization
 import Testing
 

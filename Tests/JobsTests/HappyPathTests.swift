@@ -2,6 +2,7 @@ import Broker
 @testable import Jobs
 import Messages
 import Raster
+import RectifIDClient
 import Testing
 
 @Suite(.timeLimit(.minutes(2)))

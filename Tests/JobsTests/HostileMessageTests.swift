@@ -1,6 +1,7 @@
 import Broker
 import Jobs
 import Messages
+import RectifIDClient
 import Testing
 
 /// A message that no client of the contract would send.

@@ -1,6 +1,7 @@
 import Broker
 import Jobs
 import Messages
+import RectifIDClient
 import Synchronization
 
 /// A connection that writes down what passes through it, and fails where a test wants it to.

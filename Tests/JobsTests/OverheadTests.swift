@@ -3,6 +3,7 @@ import Foundation
 import Jobs
 import Messages
 import Raster
+import RectifIDClient
 import Testing
 
 /// Measurements, to be run alone and with optimisation.

@@ -1,6 +1,7 @@
 import Broker
 import Jobs
 import Messages
+import RectifIDClient
 
 /// A reply queue read as it is, so that repeated results show too.
 struct ReplyLog {

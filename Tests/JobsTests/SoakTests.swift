@@ -3,6 +3,7 @@ import DemoModel
 import Foundation
 import Jobs
 import Messages
+import RectifIDClient
 import Synchronization
 import Testing
 

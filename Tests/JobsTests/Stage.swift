@@ -3,6 +3,7 @@ import Foundation
 import Jobs
 import Logging
 import Messages
+import RectifIDClient
 import Testing
 
 /// The brokers that a scenario is played on.

@@ -1,5 +1,6 @@
 import Broker
 import Jobs
+import RectifIDClient
 import Testing
 
 @Suite(.timeLimit(.minutes(2)))

@@ -23,7 +23,7 @@ public struct Pool: Sendable, Equatable {
     public let retryDelays: [Duration]
     /// How often the broker may take a job back before it dead-letters it by itself.
     ///
-    /// Only a net: workers settle poisonous jobs earlier (``WorkerConfiguration/maximumRedeliveries``) and tell the
+    /// Only a net: workers settle poisonous jobs earlier (`WorkerConfiguration.maximumRedeliveries`) and tell the
     /// client, which the broker cannot.
     public let deliveryLimit: Int
     /// How many jobs may wait in a lane; a client that publishes more gets a negative confirm.

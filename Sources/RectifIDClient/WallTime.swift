@@ -5,7 +5,7 @@ public typealias UnixMilliseconds = Int64
 
 /// Reads the wall clock; a value, so that tests can set it.
 public struct WallTime: Sendable {
-    let read: @Sendable () -> UnixMilliseconds
+    package let read: @Sendable () -> UnixMilliseconds
 
     public init(_ read: @escaping @Sendable () -> UnixMilliseconds) {
         self.read = read
@@ -17,7 +17,7 @@ public struct WallTime: Sendable {
 
 extension Duration {
     /// Rounded towards zero; saturates.
-    var milliseconds: Int64 {
+    package var milliseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1000)
         if overflow { return seconds < 0 ? .min : .max }
@@ -25,7 +25,7 @@ extension Duration {
         return sumOverflow ? (product < 0 ? .min : .max) : sum
     }
 
-    var inSeconds: Double {
+    package var inSeconds: Double {
         Double(components.seconds) + Double(components.attoseconds) * 1e-18
     }
 }

@@ -41,7 +41,7 @@ public final class PersonalizationClient: Sendable {
     /// A client with a reply queue.
     ///
     /// - Parameter replies: `.exclusive` lives with the connection: what arrives while that is down waits for up to
-    ///   ``WorkerConfiguration/replyPatience`` and then becomes a dead letter. `.lasting` outlives it.
+    ///   the worker's `replyPatience` and then becomes a dead letter. `.lasting` outlives it.
     /// - Throws: ``ClientError/broker(_:)``.
     public static func connect(
         to broker: any Broker, pool: Pool = .standard, replies: ReplyQueue = .exclusive(),
@@ -78,6 +78,7 @@ public final class PersonalizationClient: Sendable {
         guard Wire.isJobID(id) else { throw .invalidJobID(id) }
         var headers = headers
         if let deadline { headers[Wire.Header.deadline] = .int64(deadline) }
+        headers[Wire.Header.due] = .int64(wallTime.read())
         let (events, continuation) = AsyncThrowingStream.makeStream(
             of: PersonalizeEvent.self, throwing: (any Error).self)
         // Not the job id: the same job may be sent twice, and each sender wants its own answer.

@@ -46,7 +46,7 @@ extension Pool {
     }
 
     /// The queue on which a worker hears ``controlExchange``; it lives as long as the worker's connection.
-    func controlTopology(ofWorker id: String) -> Topology {
+    package func controlTopology(ofWorker id: String) -> Topology {
         let queue = controlQueue(ofWorker: id)
         return Topology(
             queues: [

@@ -1,5 +1,6 @@
 import Flow
 public import Generation
+public import Jobs
 public import Messages
 import Raster
 import Tensors
