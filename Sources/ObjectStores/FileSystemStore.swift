@@ -1,4 +1,3 @@
-import Dispatch
 import Glibc
 
 /// Objects as files in a folder that clients and workers share: one machine, or a network file system.
@@ -10,7 +9,6 @@ public struct FileSystemStore: ObjectStore {
     private let root: Descriptor
     private let path: String
     private let permissions: Permissions
-    private let queue = DispatchQueue(label: "rectifid.file-system-store", attributes: .concurrent)
 
     /// Bits of new folders and files, before the process' umask.
     public struct Permissions: Sendable {
@@ -119,14 +117,10 @@ extension FileSystemStore {
         deinit { if number >= 0 { close(number) } }
     }
 
-    /// File systems block, and Swift's own threads are few.
     private func run<Value: Sendable>(
         _ work: @escaping @Sendable () throws(ObjectStoreError) -> Value
     ) async throws(ObjectStoreError) -> Value {
-        let result: Result<Value, ObjectStoreError> = await withCheckedContinuation { continuation in
-            queue.async { continuation.resume(returning: Result(catching: work)) }
-        }
-        return try result.get()
+        try await BlockingThread.run("folder") { Result(catching: work) }.get()
     }
 
     /// Walks to the folder of a key, one part at a time, so that no part can be a link.

@@ -1,5 +1,4 @@
 import CTransfer
-import Dispatch
 import Glibc
 import ObjectStores
 import Synchronization
@@ -39,7 +38,6 @@ final class Transfers: Sendable {
     }
 
     private let idle = Mutex<[Client]>([])
-    private let queue = DispatchQueue(label: "rectifid.s3", attributes: .concurrent)
     private static let mostIdle = 8
 
     deinit { for client in idle.withLock({ $0 }) { transfer_client_destroy(client.pointer) } }
@@ -48,9 +46,7 @@ final class Transfers: Sendable {
     func perform(_ request: Request) async throws(Failure) -> Reply {
         guard let client = take() else { throw Failure(outcome: TRANSFER_NO_MEMORY, message: "") }
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                queue.async { continuation.resume(returning: Self.perform(request, client)) }
-            }
+            await BlockingThread.run("transfer") { Self.perform(request, client) }
         } onCancel: {
             transfer_client_cancel(client.pointer)
         }

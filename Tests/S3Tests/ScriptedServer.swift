@@ -1,4 +1,4 @@
-import Dispatch
+import Foundation
 import Glibc
 import Synchronization
 import Testing
@@ -26,7 +26,6 @@ final class ScriptedServer: Sendable {
     let port: UInt16
     private let listener: Int32
     private let state: Mutex<State>
-    private let queue = DispatchQueue(label: "scripted-server", attributes: .concurrent)
 
     /// - Parameter reactions: One for each request; the last stands for all further ones.
     init(_ reactions: [Reaction]) throws {
@@ -44,7 +43,7 @@ final class ScriptedServer: Sendable {
         try #require(isBound)
         port = UInt16(bigEndian: address.sin_port)
         self.listener = listener
-        queue.async { [self] in acceptAll() }
+        Thread.detachNewThread { [self] in acceptAll() }
     }
 
     /// Request lines and headers, in order of arrival.
@@ -59,7 +58,7 @@ final class ScriptedServer: Sendable {
             let connection = accept(listener, nil, nil)
             guard connection >= 0 else { break }
             state.withLock { $0.connections += 1 }
-            queue.async { [self] in
+            Thread.detachNewThread { [self] in
                 serve(connection)
                 Glibc.close(connection)
             }
