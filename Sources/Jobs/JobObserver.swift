@@ -1,6 +1,7 @@
 public import Broker
 public import Logging
 public import Messages
+public import RectifIDClient
 
 /// Hears what a worker does, for metrics, traces and logs.
 ///

@@ -100,13 +100,22 @@ public final class PersonalizationClient: Sendable {
 
     /// Asks all workers to stop a job; gives their answers as they come, without an end of its own.
     ///
-    /// - Throws: ``ClientError``; `.broker(.unroutable)` where no worker listens.
+    /// When this returns the cancellation is noted: the broker keeps it for a day (``Pool/cancellationStream``), so that
+    /// a worker that starts later refuses the job too. Where no worker runs there are no answers, and it holds all the
+    /// same.
+    ///
+    /// - Throws: ``ClientError``.
     public func cancel(
         jobID: String, reason: String = ""
     ) async throws(ClientError) -> AsyncThrowingStream<CancelReply, any Error> {
         let request = CancelRequest(jobID: jobID, reason: reason)
         do throws(MessageError) { try request.validate() } catch { throw .invalid(error) }
-        return try await ask(.cancel, body: request.encode())
+        do {
+            return try await ask(.cancel, body: request.encode(), exchange: pool.cancelExchange)
+        } catch .broker(.notFound) {
+            // A pool that was declared by an older version: whoever listens now will know.
+            return try await ask(.cancel, body: request.encode(), exchange: pool.controlExchange)
+        }
     }
 
     /// Asks all workers, or one, who they are; gives their answers as they come, without an end of its own.
@@ -117,7 +126,7 @@ public final class PersonalizationClient: Sendable {
     ) async throws(ClientError) -> AsyncThrowingStream<DescribeReply, any Error> {
         let request = DescribeRequest(workerID: id)
         do throws(MessageError) { try request.validate() } catch { throw .invalid(error) }
-        return try await ask(.describe, body: request.encode())
+        return try await ask(.describe, body: request.encode(), exchange: pool.controlExchange)
     }
 
     /// Ends all submissions and the subscription to replies; the broker stays connected.
@@ -135,7 +144,7 @@ public final class PersonalizationClient: Sendable {
     }
 
     private func ask<Reply: WireMessage>(
-        _ method: Wire.Method, body: [UInt8]
+        _ method: Wire.Method, body: [UInt8], exchange: String
     ) async throws(ClientError) -> AsyncThrowingStream<Reply, any Error> {
         let (replies, continuation) = AsyncThrowingStream.makeStream(of: Reply.self, throwing: (any Error).self)
         let correlation = Self.randomID()
@@ -152,7 +161,7 @@ public final class PersonalizationClient: Sendable {
             try await broker.publish(
                 OutgoingMessage(
                     properties(method, id: correlation, correlation: correlation, headers: [:]), body: body),
-                exchange: pool.controlExchange, routingKey: "")
+                exchange: exchange, routingKey: "")
         } catch {
             forget(correlation)
             throw .broker(error)

@@ -13,6 +13,7 @@ public import Broker
 ///     rectifid.retry.10min
 ///     rectifid.dead                 fanout exchange and queue: dead letters
 ///     rectifid.control              fanout exchange: every worker binds a queue of its own
+///     rectifid.cancel               fanout exchange for cancellations: as the former, and a stream that keeps them a day
 public struct Pool: Sendable, Equatable {
     /// What all names begin with: 1 to 100 letters, digits, dots, underscores and hyphens.
     public let name: String
@@ -81,6 +82,12 @@ extension Pool {
     public var deadLetterQueue: String { "\(name).dead" }
 
     public var controlExchange: String { "\(name).control" }
+    /// Cancellations go here: to every worker at once, and to ``cancellationStream`` for those that do not listen.
+    public var cancelExchange: String { "\(name).cancel" }
+    public var cancellationStream: String { "\(name).cancel" }
+    /// How long a cancellation stands, also for a worker that starts after it.
+    public static let cancellationLife = Duration.seconds(86_400)
+
     public func controlQueue(ofWorker id: String) -> String { "\(name).control.\(id)" }
 
     /// How long a job waits after its attempt `attempt`, counted from 1.

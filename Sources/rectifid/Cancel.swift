@@ -8,8 +8,8 @@ struct Cancel: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stops a job, running or still queued.",
         discussion: """
-            Every worker is asked. The one that runs the job stops it at its next iteration; the others will refuse it if
-            it comes along. Exit code 69 where no worker listens.
+            Every worker is asked. The one that runs the job stops it at its next iteration; the others, and those that
+            start within a day, will refuse it if it comes along.
             """)
 
     @Argument(help: "The job's id.")
@@ -40,7 +40,10 @@ struct Cancel: AsyncParsableCommand {
             }
             defer { clock.cancel() }
             do {
+                var isAnswered = false
+                defer { if !isAnswered { print("noted: no worker has answered; who takes the job will refuse it") } }
                 for try await reply in replies {
+                    isAnswered = true
                     print(Self.sentence(reply))
                     // Only one worker can have the job; the others' notes change nothing.
                     if reply.outcome != .noted { break }
