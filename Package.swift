@@ -79,7 +79,9 @@ let package = Package(
             swiftSettings: common),
 
         // The queue: a job as its client sees it, and as a worker does, without the engine.
-        .target(name: "RectifIDClient", dependencies: ["Messages", "Broker"], swiftSettings: safe),
+        .target(
+            name: "RectifIDClient",
+            dependencies: ["Messages", "Broker", .product(name: "Logging", package: "swift-log")], swiftSettings: safe),
         .target(
             name: "Jobs",
             dependencies: [
@@ -129,11 +131,16 @@ let package = Package(
             name: "RasterTests", dependencies: ["Raster"], resources: [.copy("Fixtures")], swiftSettings: common),
         .testTarget(name: "MessagesTests", dependencies: ["Messages", "CBoundedProtobuf"], swiftSettings: common),
         .testTarget(
-            name: "BrokerTests", dependencies: ["Broker", .product(name: "Logging", package: "swift-log")],
+            name: "BrokerTests",
+            dependencies: ["Broker", "BrokerTestSupport", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
         .testTarget(
             name: "GenerationTests",
             dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
+            name: "RectifIDClientTests",
+            dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
         .testTarget(
             name: "JobsTests",
@@ -141,6 +148,26 @@ let package = Package(
                 "Jobs", "RectifIDClient", "Broker", "Messages", "Raster", "DemoModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: common),
+
+        // Faults: a network that misbehaves, worker processes that are killed.
+        .target(name: "BrokerTestSupport", path: "Tests/BrokerTestSupport", swiftSettings: common),
+        .target(
+            name: "TinyModel", dependencies: ["Jobs", "RectifIDClient", "Broker", "Messages", "Raster"],
+            path: "Tests/TinyModel", swiftSettings: common),
+        .executableTarget(
+            name: "TinyWorker",
+            dependencies: [
+                "TinyModel", "Jobs", "RectifIDClient", "Broker", "Messages",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ], path: "Tests/TinyWorker", swiftSettings: common),
+        .testTarget(
+            name: "FaultTests",
+            dependencies: [
+                "BrokerTestSupport", "TinyModel", "TinyWorker", "Serving", "Jobs", "RectifIDClient", "Broker",
+                "Messages", "Generation", "DemoModel", .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]

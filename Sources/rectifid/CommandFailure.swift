@@ -4,12 +4,15 @@ import Generation
 /// A failure with its exit code: `sysexits.h`, as mail programs and job schedulers know them.
 struct CommandFailure: Error, CustomStringConvertible {
     enum Code: Int32 {
+        case usage = 64
         /// The request, or a picture in it, is refused.
         case refused = 65
         case missingInput = 66
         case unavailable = 69
         case internalFailure = 70
         case cannotWrite = 73
+        /// A person said no.
+        case declined = 1
         /// May be tried again.
         case temporary = 75
     }
