@@ -2,6 +2,7 @@ import Broker
 import Jobs
 import Logging
 import Messages
+import RectifIDClient
 import Synchronization
 import Testing
 
