@@ -90,6 +90,16 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),
 
+        // For operators: metrics, traces, logs and a status port, which know no jobs; and a worker seen through them.
+        .target(
+            name: "Telemetry", dependencies: [.product(name: "Logging", package: "swift-log")], swiftSettings: common),
+        .target(
+            name: "Monitoring",
+            dependencies: [
+                "Telemetry", "Jobs", "RectifIDClient", "Messages", "Broker",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: safe),
+
         // Where maths, wire and broker meet.
         .target(
             name: "Serving",
@@ -97,7 +107,8 @@ let package = Package(
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Serving", "Jobs", "RectifIDClient", "Generation", "Messages", "Broker", "DemoModel", "Raster", "Flow",
+                "Serving", "Monitoring", "Telemetry", "Jobs", "RectifIDClient", "Generation", "Messages", "Broker",
+                "DemoModel", "Raster", "Flow",
                 "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
@@ -142,6 +153,15 @@ let package = Package(
             name: "RectifIDClientTests",
             dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
+        .testTarget(
+            name: "TelemetryTests", dependencies: ["Telemetry", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common),
+        .testTarget(
+            name: "MonitoringTests",
+            dependencies: [
+                "Monitoring", "Telemetry", "Jobs", "RectifIDClient", "Messages", "Broker", "Raster",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: common),
         .testTarget(
             name: "JobsTests",
             dependencies: [
