@@ -69,6 +69,12 @@ let package = Package(
             name: "Generation",
             dependencies: ["Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors"],
             swiftSettings: safe),
+        .target(
+            name: "Evaluation",
+            dependencies: [
+                "Generation", "Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors",
+            ],
+            swiftSettings: safe),
         .target(name: "DemoModel", resources: [.copy("Resources")], swiftSettings: safe),
 
         // Wire and broker.
@@ -107,9 +113,8 @@ let package = Package(
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Serving", "Monitoring", "Telemetry", "Jobs", "RectifIDClient", "Generation", "Messages", "Broker",
-                "DemoModel", "Raster", "Flow",
-                "Checkpoints", "Autodiff", "Tensors",
+                "Serving", "Monitoring", "Telemetry", "Jobs", "RectifIDClient", "Generation", "Evaluation", "Messages",
+                "Broker", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -148,6 +153,10 @@ let package = Package(
         .testTarget(
             name: "GenerationTests",
             dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
+            swiftSettings: common),
+        .testTarget(
+            name: "EvaluationTests",
+            dependencies: ["Evaluation", "Generation", "DemoModel", "Raster"],
             swiftSettings: common),
         .testTarget(
             name: "RectifIDClientTests",

@@ -47,7 +47,9 @@ extension Publication {
         if !routingKey.isEmpty {
             attributes.append(SpanAttribute("messaging.rabbitmq.destination.routing_key", routingKey))
         }
-        if kind == .result || kind == .event { attributes.append(SpanAttribute("messaging.destination.temporary", true)) }
+        if kind == .result || kind == .event {
+            attributes.append(SpanAttribute("messaging.destination.temporary", true))
+        }
         return attributes
     }
 }

@@ -27,7 +27,8 @@ extension WorkerMonitor {
         }
         return HTTPResponse(
             .serviceUnavailable,
-            "the thread of the \(worst.connection) connection has not come round for \(Int(worst.duration.inSeconds)) s")
+            "the thread of the \(worst.connection) connection has not come round for \(Int(worst.duration.inSeconds)) s"
+        )
     }
 
     private var readyz: HTTPResponse {

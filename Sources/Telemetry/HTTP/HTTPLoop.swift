@@ -120,7 +120,8 @@ final class HTTPLoop {
         case .request(let request):
             let isHead = request.method == "HEAD"
             guard isHead || request.method == "GET" else {
-                return answer(HTTPResponse(.methodNotAllowed, "GET and HEAD are possible"), headOnly: false, to: connection)
+                return answer(
+                    HTTPResponse(.methodNotAllowed, "GET and HEAD are possible"), headOnly: false, to: connection)
             }
             return answer(respond(request), headOnly: isHead, to: connection)
         }

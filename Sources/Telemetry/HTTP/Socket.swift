@@ -190,6 +190,12 @@ public struct HTTPServerError: Error, CustomStringConvertible {
     public let port: UInt16
     public let problem: String
 
+    public init(host: String, port: UInt16, problem: String) {
+        self.host = host
+        self.port = port
+        self.problem = problem
+    }
+
     public var description: String { "\(host) port \(port): \(problem)" }
 }
 
