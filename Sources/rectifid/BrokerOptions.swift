@@ -2,6 +2,13 @@ import ArgumentParser
 import Broker
 import Logging
 import RectifIDClient
+import Telemetry
+
+/// What log lines look like.
+enum LogFormat: String, ExpressibleByArgument, CaseIterable {
+    case text
+    case json
+}
 
 /// How to reach RabbitMQ, and whose queues to use there; shared by all commands that do.
 struct BrokerOptions: ParsableArguments {
@@ -28,6 +35,9 @@ struct BrokerOptions: ParsableArguments {
     @Option(help: "trace, debug, info, notice, warning, error or critical. [RECTIFID_LOG_LEVEL]")
     var logLevel: Logger.Level?
 
+    @Option(help: "How lines are logged on standard error, text or json; text by default. [RECTIFID_LOG_FORMAT]")
+    var logFormat: LogFormat?
+
     static let standardURL = "amqp://guest:guest@127.0.0.1:5672/"
 
     mutating func validate() throws {
@@ -38,6 +48,7 @@ struct BrokerOptions: ParsableArguments {
         tlsKey = try EnvironmentValue.value(tlsKey, "tls-key")
         connectTimeout = try EnvironmentValue.value(connectTimeout, "connect-timeout")
         logLevel = try EnvironmentValue.value(logLevel, "log-level")
+        logFormat = try EnvironmentValue.value(logFormat, "log-format")
         if let seconds = connectTimeout, !(1...86_400).contains(seconds) {
             throw ValidationError("--connect-timeout \(seconds); 1 to 86400 seconds are possible")
         }
@@ -58,7 +69,12 @@ struct BrokerOptions: ParsableArguments {
 
     /// Logs to standard error.
     func logger(_ label: String, standardLevel: Logger.Level = .warning) -> Logger {
-        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: label) { label in
+            switch logFormat ?? .text {
+            case .text: StreamLogHandler.standardError(label: label)
+            case .json: JSONLogHandler(label: label)
+            }
+        }
         logger.logLevel = logLevel ?? standardLevel
         return logger
     }
