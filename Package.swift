@@ -72,6 +72,12 @@ let package = Package(
             name: "Generation",
             dependencies: ["Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors"],
             swiftSettings: safe),
+        .target(
+            name: "Evaluation",
+            dependencies: [
+                "Generation", "Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors",
+            ],
+            swiftSettings: safe),
         .target(name: "DemoModel", resources: [.copy("Resources")], swiftSettings: safe),
 
         // Wire and broker.
@@ -86,7 +92,10 @@ let package = Package(
         .target(name: "S3", dependencies: ["ObjectStores", "CTransfer"], swiftSettings: common),
 
         // The queue: a job as its client sees it, and as a worker does, without the engine.
-        .target(name: "RectifIDClient", dependencies: ["Messages", "Broker", "ObjectStores"], swiftSettings: safe),
+        .target(
+            name: "RectifIDClient",
+            dependencies: ["Messages", "Broker", "ObjectStores", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: safe),
         .target(
             name: "Jobs",
             dependencies: [
@@ -102,10 +111,8 @@ let package = Package(
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Serving", "Jobs", "RectifIDClient", "Generation", "Messages", "Broker", "ObjectStores", "S3",
-                "DemoModel",
-                "Raster", "Flow",
-                "Checkpoints", "Autodiff", "Tensors",
+                "Serving", "Jobs", "RectifIDClient", "Generation", "Evaluation", "Messages", "Broker", "ObjectStores",
+                "S3", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -138,7 +145,8 @@ let package = Package(
             name: "RasterTests", dependencies: ["Raster"], resources: [.copy("Fixtures")], swiftSettings: common),
         .testTarget(name: "MessagesTests", dependencies: ["Messages", "CBoundedProtobuf"], swiftSettings: common),
         .testTarget(
-            name: "BrokerTests", dependencies: ["Broker", .product(name: "Logging", package: "swift-log")],
+            name: "BrokerTests",
+            dependencies: ["Broker", "BrokerTestSupport", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
         .testTarget(name: "ObjectStoresTests", dependencies: ["ObjectStores"], swiftSettings: common),
         .testTarget(
@@ -149,11 +157,39 @@ let package = Package(
             dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
             swiftSettings: common),
         .testTarget(
+            name: "EvaluationTests",
+            dependencies: ["Evaluation", "Generation", "DemoModel", "Raster"],
+            swiftSettings: common),
+        .testTarget(
+            name: "RectifIDClientTests",
+            dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common),
+        .testTarget(
             name: "JobsTests",
             dependencies: [
                 "Jobs", "RectifIDClient", "Broker", "Messages", "ObjectStores", "Raster", "DemoModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: common),
+
+        // Faults: a network that misbehaves, worker processes that are killed.
+        .target(name: "BrokerTestSupport", path: "Tests/BrokerTestSupport", swiftSettings: common),
+        .target(
+            name: "TinyModel", dependencies: ["Jobs", "RectifIDClient", "Broker", "Messages", "Raster"],
+            path: "Tests/TinyModel", swiftSettings: common),
+        .executableTarget(
+            name: "TinyWorker",
+            dependencies: [
+                "TinyModel", "Jobs", "RectifIDClient", "Broker", "Messages",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ], path: "Tests/TinyWorker", swiftSettings: common),
+        .testTarget(
+            name: "FaultTests",
+            dependencies: [
+                "BrokerTestSupport", "TinyModel", "TinyWorker", "Serving", "Jobs", "RectifIDClient", "Broker",
+                "Messages", "Generation", "DemoModel", .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]

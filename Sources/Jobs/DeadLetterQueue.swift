@@ -1,117 +1,213 @@
 public import Broker
+public import Logging
 public import RectifIDClient
 
-/// A pool's dead letters: to look at, and to send back to work.
+/// A pool's dead letters, or its bin: to look at, to export, and to move.
 ///
 /// AMQP has no way to look at a message without taking it. So letters are taken one by one with `get`, held unsettled
-/// while the rest is read, and given back at the end. Giving back one before the next is taken would give the same one
-/// again. They are given back with `release` (basic.nack), which is no failed delivery to RabbitMQ 4.3; to older ones it
-/// is, which is why the queue has a delivery limit that is never reached (``Pool/topology``). Where this process dies on
-/// the way, the broker takes all of them back. While letters are held, others do not see them; two who look at the same time
-/// each see a part, and the order of the letters can change.
+/// while the rest is read, and given back at the end, all on one channel. Giving back one before the next is taken would
+/// give the same one again. What a look changes, by version of RabbitMQ:
+/// - 3.10 to 4.2 count every return (`x-delivery-count`). The queues have a delivery limit that is never reached
+///   (``Pool/topology``), so the count decides nothing, and a letter that is sent back to work starts at 0 again.
+/// - From 4.3 only failures count, and `release` (basic.nack) is none (RabbitMQ, "Quorum Queues", poison messages).
+/// - On all of them returns of a whole round keep their order, as a queue with a delivery limit puts what comes back
+///   before what was never taken. Where this process dies on the way, the broker takes all of it back.
+///
+/// While letters are held others do not see them: two who looked at the same time would each see a part. So a round is
+/// taken by one at a time, who holds the exclusive queue ``Pool/deadLetterLock``; it goes with its connection, so a dead
+/// operator locks nobody out. Who has no permission to declare that queue goes on without. Only receipts are held, 16
+/// bytes each, never bodies.
+///
+/// A copy of the letters in a stream could be read without taking, but it would hold every body twice, could not forget
+/// a letter that was retried, so that every look would have to subtract one from the other, and needs a plugin-free but
+/// newer broker than the cheapest supported one for a safe retention. Taking and giving back needs none of that.
 public struct DeadLetterQueue: Sendable {
-    private let broker: any Broker
-    private let pool: Pool
+    /// Where letters lie.
+    public enum Compartment: Sendable, Equatable {
+        case letters
+        /// What operators discarded, for ``Pool/binRetention``.
+        case bin
+    }
 
-    public init(broker: any Broker, pool: Pool = .standard) {
+    let broker: any Broker
+    let pool: Pool
+    let compartment: Compartment
+    /// Who acts, for the audit and on the letters: `user@host`.
+    let operatorName: String
+    let logger: Logger
+    let wallTime: WallTime
+    /// How long to wait for another operator's round.
+    public var patience = Duration.seconds(120)
+    /// How long letters may be held in one round that moves some of them slowly.
+    ///
+    /// Far below RabbitMQ's consumer timeout (30 minutes by default), after which it would close the channel.
+    public var maximumHold = Duration.seconds(60)
+
+    public init(
+        broker: any Broker, pool: Pool = .standard, compartment: Compartment = .letters,
+        operatorName: String = "unknown", logger: Logger = Logger(label: "dead-letters"),
+        wallTime: WallTime = .system
+    ) {
         self.broker = broker
         self.pool = pool
+        self.compartment = compartment
+        self.operatorName = operatorName
+        self.logger = logger
+        self.wallTime = wallTime
+    }
+
+    public var name: String {
+        switch compartment {
+        case .letters: pool.deadLetterQueue
+        case .bin: pool.deadLetterBin
+        }
+    }
+
+    /// Shows the letters that match, in the queue's order, one at a time.
+    ///
+    /// - Parameter visit: Called while the letters are held; should not wait for anybody.
+    /// - Returns: How many letters there are, matching or not.
+    @discardableResult
+    public func forEach(
+        _ filter: DeadLetterFilter = .all, _ visit: (DeadLetter, DeadLetterBody) async -> Void
+    ) async throws(BrokerError) -> Int {
+        var count = 0
+        try await round { (delivery) throws(BrokerError) in
+            count += 1
+            if let (letter, body) = Self.read(delivery, filter) { await visit(letter, body) }
+            return .keep
+        }
+        return count
+    }
+
+    /// A letter that matches, with its body.
+    private static func read(_ delivery: Delivery, _ filter: DeadLetterFilter) -> (DeadLetter, DeadLetterBody)? {
+        let letter = DeadLetter(delivery)
+        guard filter.matches(letter) else { return nil }
+        let body = DeadLetterBody(delivery)
+        return filter.matches(letter, body) ? (letter, body) : nil
     }
 
     /// All letters that match, in the queue's order, without their bodies.
     public func letters(_ filter: DeadLetterFilter = .all) async throws(BrokerError) -> [DeadLetter] {
         var letters: [DeadLetter] = []
-        try await forEach { (letter, _) throws(BrokerError) in
-            if filter.matches(letter) { letters.append(letter) }
-            return .keep
-        }
+        try await forEach(filter) { letter, _ in letters.append(letter) }
         return letters
     }
 
-    /// The first letter of a job, with the bytes of its request; nil where there is none.
-    public func letter(ofJob id: String) async throws(BrokerError) -> (letter: DeadLetter, body: [UInt8])? {
-        var found: (DeadLetter, [UInt8])?
-        try await forEach { (letter, delivery) throws(BrokerError) in
-            if found == nil, letter.jobID == id { found = (letter, delivery.body) }
-            return .keep
-        }
+    /// The letters that match, counted by kind of failure.
+    public func groups(_ filter: DeadLetterFilter = .all) async throws(BrokerError) -> [DeadLetterGroup] {
+        var tally = DeadLetterGroup.Tally()
+        try await forEach(filter) { letter, body in tally.add(letter, body) }
+        return tally.groups
+    }
+
+    /// The first letter with an id, of a job or its own; nil where there is none.
+    public func letter(ofJob id: String) async throws(BrokerError) -> (letter: DeadLetter, body: DeadLetterBody)? {
+        var found: (DeadLetter, DeadLetterBody)?
+        try await forEach(.jobs([id])) { letter, body in found = found ?? (letter, body) }
         return found
     }
 
-    /// Sends the letters that match back to their lanes, with attempts and deadline reset.
-    ///
-    /// Each is published and confirmed before it is taken from the dead letters: a crash between the two leaves it in
-    /// both places, never in none.
-    ///
-    /// - Parameters:
-    ///   - replyTo: Where the answers go instead of the queue that the client named, which may be gone.
-    ///   - progress: Called after each letter sent, with the number so far.
-    /// - Returns: The letters sent.
-    /// - Throws: `BrokerError`; what is not sent by then stays a dead letter.
-    @discardableResult
-    public func retry(
-        _ filter: DeadLetterFilter, replyTo: String? = nil,
-        progress: @Sendable (_ letter: DeadLetter, _ count: Int) -> Void = { _, _ in }
-    ) async throws(BrokerError) -> [DeadLetter] {
-        var sent: [DeadLetter] = []
-        var ids: Set<String> = []
-        try await forEach { (letter, delivery) throws(BrokerError) in
-            // A body that was not even read cannot be sent. And a job that fails again at once comes back here while the
-            // rest is still being read: once is enough.
-            guard filter.matches(letter), delivery.omittedBodySize == nil, ids.insert(letter.jobID).inserted
-            else { return .keep }
-            var properties = delivery.properties.forRepublishing
-            DeadLetterHeader.remove(from: &properties.headers)
-            if let replyTo { properties.replyTo = replyTo }
-            try await broker.publish(
-                OutgoingMessage(properties, body: delivery.body), exchange: pool.workExchange,
-                routingKey: letter.lane.rawValue)
-            try await broker.acknowledge(delivery)
-            sent.append(letter)
-            progress(letter, sent.count)
-            return .taken
-        }
-        return sent
+    /// Which letters match now; what comes later is not among them.
+    public func select(_ filter: DeadLetterFilter) async throws(BrokerError) -> DeadLetterSelection {
+        var selection = DeadLetterSelection(filter)
+        try await forEach(filter) { letter, _ in selection.add(letter) }
+        return selection
     }
+}
 
-    /// What becomes of a letter after a look at it.
-    private enum Verdict {
+/// Taking and giving back.
+extension DeadLetterQueue {
+    /// What becomes of a message after a look at it.
+    enum Verdict {
         case keep
-        /// Settled already.
+        /// Settled already, or lost with its connection.
         case taken
     }
 
-    /// Takes letters until none is left; gives back what is to be kept, in the order in which it came, also after an error.
+    /// Takes messages until none is left; gives back what is to be kept, in the order in which it came, also after an
+    /// error.
     ///
-    /// Always all of them, also where the first is the one: RabbitMQ puts what comes back behind what came back before, so
-    /// that only a whole round leaves the order as it was.
-    ///
-    /// Not as many as the queue says it has: what was given back a moment ago on this channel is not counted yet, though
-    /// the next `get` sees it.
-    private func forEach(
-        _ body: (DeadLetter, Delivery) async throws(BrokerError) -> Verdict
+    /// Always all of them, also where the first is the one and where `body` fails: RabbitMQ puts what comes back behind
+    /// what came back before, so that only a whole round leaves the order as it was.
+    func round(
+        of queue: String? = nil, _ body: (Delivery) async throws(BrokerError) -> Verdict
     ) async throws(BrokerError) {
+        let isLocked = try await lock()
         var held: [Receipt] = []
-        do throws(BrokerError) {
-            while let delivery = try await broker.get(queue: pool.deadLetterQueue) {
-                let verdict: Verdict
-                do throws(BrokerError) {
-                    verdict = try await body(DeadLetter(delivery), delivery)
-                } catch {
-                    held.append(delivery.receipt)
-                    throw error
-                }
-                if verdict == .keep { held.append(delivery.receipt) }
-            }
-        } catch {
-            await giveBack(held)
-            throw error
+        let result = await Self.result { () throws(BrokerError) in
+            try await take(queue ?? name, holding: &held, body)
         }
-        await giveBack(held)
+        // In a task of its own: also what a cancelled task holds must go back, in order.
+        await Task { [broker, held] in
+            // A receipt that fails is of a lost connection, and its message is back already.
+            for receipt in held { try? await broker.release(receipt) }
+        }.value
+        if isLocked { await unlock() }
+        try result.get()
     }
 
-    private func giveBack(_ receipts: [Receipt]) async {
-        // A receipt that fails is of a lost connection, and its message is back already.
-        for receipt in receipts { try? await broker.release(receipt) }
+    private static func result(_ body: () async throws(BrokerError) -> Void) async -> Result<Void, BrokerError> {
+        do throws(BrokerError) {
+            try await body()
+            return .success(())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func take(
+        _ queue: String, holding held: inout [Receipt], _ body: (Delivery) async throws(BrokerError) -> Verdict
+    ) async throws(BrokerError) {
+        // Not as many as the queue says it has: what was given back a moment ago is not counted yet, though the next
+        // `get` sees it. But with an end, however fast new letters come.
+        let limit = 100_000 + 2 * (try await broker.depth(of: queue).messages)
+        var failure: BrokerError?
+        var count = 0
+        while count < limit, let delivery = try await broker.get(queue: queue) {
+            count += 1
+            guard failure == nil else {
+                held.append(delivery.receipt)
+                continue
+            }
+            do throws(BrokerError) {
+                if try await body(delivery) == .keep { held.append(delivery.receipt) }
+            } catch {
+                held.append(delivery.receipt)
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Waits until no other operator takes letters; false where this one may not declare the queue that says so.
+    private func lock() async throws(BrokerError) -> Bool {
+        let lock = Topology(queues: [
+            Queue(pool.deadLetterLock, kind: .classic, isDurable: false, isExclusive: true)
+        ])
+        let start = ContinuousClock.now
+        var hasSaid = false
+        while true {
+            do throws(BrokerError) {
+                try await broker.declare(lock)
+                return true
+            } catch {
+                switch error {
+                case .accessRefused: return false
+                case .resourceLocked where start.duration(to: .now) < patience:
+                    if !hasSaid { logger.notice("another operator has the letters; waiting") }
+                    hasSaid = true
+                    do { try await Task.sleep(for: .milliseconds(Int.random(in: 50...250))) } catch {
+                        throw BrokerError.cancelled
+                    }
+                default: throw error
+                }
+            }
+        }
+    }
+
+    private func unlock() async {
+        await Task { [broker, pool] in try? await broker.delete(queue: pool.deadLetterLock) }.value
     }
 }

@@ -23,7 +23,8 @@ struct HeldRequest: Sendable {
     func reply(_ event: PersonalizeEvent, patience: Duration) async throws(BrokerError) {
         guard let queue = address.queue else { return }
         let message = address.message(event, at: configuration.wallTime.read())
-        try await publish(.reply, message, exchange: "", routingKey: queue, unroutablePatience: patience)
+        try await publish(
+            event.isFinal ? .result : .event, message, exchange: "", routingKey: queue, unroutablePatience: patience)
     }
 
     /// Publishes an event that the job can do without.
@@ -31,7 +32,7 @@ struct HeldRequest: Sendable {
         guard let queue = address.queue else { return }
         do {
             try await send(
-                .reply, address.message(event, at: configuration.wallTime.read()), exchange: "", routingKey: queue,
+                .event, address.message(event, at: configuration.wallTime.read()), exchange: "", routingKey: queue,
                 timeLimit: .seconds(10))
         } catch {
             logger.debug("progress not delivered", metadata: ["error": "\(error)"])
@@ -164,7 +165,11 @@ struct HeldRequest: Sendable {
     ) async throws(BrokerError) {
         let start = ContinuousClock.now
         var failure: BrokerError?
-        defer { observer.published(Publication(kind: kind, duration: .now - start, error: failure)) }
+        defer {
+            observer.published(
+                Publication(
+                    kind: kind, exchange: exchange, routingKey: routingKey, duration: .now - start, error: failure))
+         }
         do throws(BrokerError) {
             try await broker.publish(
                 message, exchange: exchange, routingKey: routingKey, mandatory: true, timeLimit: timeLimit)

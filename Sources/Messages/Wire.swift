@@ -34,6 +34,15 @@ public enum Wire {
         public static let deathLastTime = "rectifid-death-last-time"
         /// On a dead letter: the worker of the last attempt.
         public static let deathWorker = "rectifid-death-worker"
+        /// On a job that was a dead letter: how often an operator sent it back to work, an integer.
+        public static let retryCount = "rectifid-retry-count"
+        /// On a job that was a dead letter: an array of tables, the newest failure first.
+        public static let earlierFailures = "rectifid-earlier-failures"
+        /// On a dead letter that was moved: the broker's own `x-death`, which brokers from 4.0 take from no client.
+        public static let deathTrail = "rectifid-death-trail"
+        /// On a discarded dead letter: who did it, and when in milliseconds since 1970 UTC.
+        public static let discardOperator = "rectifid-discard-operator"
+        public static let discardTime = "rectifid-discard-time"
     }
 
     /// Whether a text can be a job id: 1 to 128 visible ASCII characters, for it goes into logs and routing keys.

@@ -17,8 +17,26 @@ extension Pool {
         topology.exchanges.append(Exchange(deadLetterExchange, kind: .fanout))
         topology.queues.append(Queue(deadLetterQueue, deliveryLimit: Self.deadLetterReturns))
         topology.bindings.append(Binding(exchange: deadLetterExchange, queue: deadLetterQueue, routingKey: ""))
+        addBinAndAudit(to: &topology)
         topology.exchanges.append(Exchange(controlExchange, kind: .fanout))
         return topology
+    }
+
+    /// How long a discarded dead letter can be restored.
+    public static let binRetention = Duration.seconds(7 * 86_400)
+    /// How long a record of what an operator did is kept; the broker takes at most 49 days.
+    public static let auditRetention = Duration.seconds(45 * 86_400)
+
+    private func addBinAndAudit(to topology: inout Topology) {
+        topology.exchanges.append(Exchange(deadLetterBin, kind: .fanout))
+        topology.queues.append(
+            Queue(deadLetterBin, deliveryLimit: Self.deadLetterReturns, messageTTL: Self.binRetention))
+        topology.bindings.append(Binding(exchange: deadLetterBin, queue: deadLetterBin, routingKey: ""))
+        // A full audit drops its oldest record rather than keep an operator from working.
+        topology.queues.append(
+            Queue(
+                auditQueue, deliveryLimit: Self.deadLetterReturns, messageTTL: Self.auditRetention,
+                maximumLength: 10_000, maximumBytes: 256 << 20, overflow: .dropHead))
     }
 
     private func addWork(to topology: inout Topology) {

@@ -12,6 +12,9 @@ public import Broker
 ///     rectifid.retry.2min
 ///     rectifid.retry.10min
 ///     rectifid.dead                 fanout exchange and queue: dead letters
+///     rectifid.dead.bin             fanout exchange and queue: discarded dead letters, until their time is up
+///     rectifid.audit                queue: what operators did to dead letters
+///     rectifid.dead.lock            exclusive queue of the one operator who takes dead letters just now
 ///     rectifid.control              fanout exchange: every worker binds a queue of its own
 public struct Pool: Sendable, Equatable {
     /// What all names begin with: 1 to 100 letters, digits, dots, underscores and hyphens.
@@ -79,6 +82,10 @@ extension Pool {
 
     public var deadLetterExchange: String { "\(name).dead" }
     public var deadLetterQueue: String { "\(name).dead" }
+    /// The exchange of discarded dead letters, and the queue behind it.
+    public var deadLetterBin: String { "\(name).dead.bin" }
+    public var deadLetterLock: String { "\(name).dead.lock" }
+    public var auditQueue: String { "\(name).audit" }
 
     public var controlExchange: String { "\(name).control" }
     public func controlQueue(ofWorker id: String) -> String { "\(name).control.\(id)" }

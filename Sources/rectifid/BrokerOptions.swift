@@ -65,11 +65,13 @@ struct BrokerOptions: ParsableArguments {
 
     /// Connects, and waits until the connection is up.
     ///
+    /// - Parameter maximumBodySize: The largest body in bytes that is read or sent; nil: the usual.
     /// - Throws: ``CommandFailure`` where it does not come up in time.
-    func connect(name: String, logger: Logger) async throws -> RabbitMQBroker {
+    func connect(name: String, logger: Logger, maximumBodySize: Int? = nil) async throws -> RabbitMQBroker {
         do throws(BrokerError) {
             var configuration = try RabbitMQConfiguration(url: amqpURL ?? Self.standardURL)
             configuration.connectionName = name
+            if let maximumBodySize { configuration.maximumBodySize = maximumBodySize }
             if let tlsCA { configuration.tls.authorities = tlsCA }
             configuration.tls.certificate = tlsCertificate
             configuration.tls.key = tlsKey
@@ -108,10 +110,8 @@ extension CommandFailure {
     init(_ error: ClientError) {
         let code: Code =
             switch error {
-            case .invalid, .invalidJobID: .refused
-            case .badReply: .internalFailure
-            case .broker(let error) where error.isTransient: .temporary
-            case .broker, .closed: .unavailable
+            case .broker, .closed: error.isRetryable ? .temporary : .unavailable
+            default: Code(error.code)
             }
         self.init(code, "\(error)")
     }

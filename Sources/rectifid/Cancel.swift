@@ -32,20 +32,13 @@ struct Cancel: AsyncParsableCommand {
 
     func run() async throws {
         try await broker.withBroker("rectifid cancel") { connection, pool in
-            let client = try await PersonalizationClient.connect(to: connection, pool: pool)
-            let replies = try await client.cancel(jobID: jobID, reason: reason)
-            let clock = Task {
-                try await Task.sleep(for: .seconds(wait))
-                await client.close()
+            let client = try await PersonalizationClient.connect(
+                to: connection, pool: pool, replies: .exclusive())
+            for try await reply in try await client.cancel(jobID: jobID, reason: reason, within: .seconds(wait)) {
+                print(Self.sentence(reply))
+                // Only one worker can have the job; the others' notes change nothing.
+                if reply.outcome != .noted { break }
             }
-            defer { clock.cancel() }
-            do {
-                for try await reply in replies {
-                    print(Self.sentence(reply))
-                    // Only one worker can have the job; the others' notes change nothing.
-                    if reply.outcome != .noted { break }
-                }
-            } catch ClientError.closed {}
             await client.close()
         }
     }

@@ -1,15 +1,19 @@
 import ArgumentParser
+import Evaluation
 import Generation
 
 /// A failure with its exit code: `sysexits.h`, as mail programs and job schedulers know them.
 struct CommandFailure: Error, CustomStringConvertible {
     enum Code: Int32 {
+        case usage = 64
         /// The request, or a picture in it, is refused.
         case refused = 65
         case missingInput = 66
         case unavailable = 69
         case internalFailure = 70
         case cannotWrite = 73
+        /// A person said no.
+        case declined = 1
         /// May be tried again.
         case temporary = 75
     }
@@ -31,6 +35,16 @@ struct CommandFailure: Error, CustomStringConvertible {
             case .notFinite, .internalFailure: .internalFailure
             }
         self.init(code, error.message)
+    }
+
+    init(_ error: EvaluationError) {
+        switch error {
+        case .generation(let error): self.init(error)
+        case .unreadable(let text): self.init(.missingInput, text)
+        case .mismatched(let text): self.init(.refused, text)
+        case .unwritable(let text): self.init(.cannotWrite, text)
+        case .computation(let text): self.init(.internalFailure, text)
+        }
     }
 
     var description: String { message }

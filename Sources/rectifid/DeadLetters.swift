@@ -1,171 +1,113 @@
 import ArgumentParser
-import Broker
 import Foundation
 import Jobs
-import Messages
-import Raster
 import RectifIDClient
 
 /// `rectifid dead-letters`: jobs that were given up.
 struct DeadLetters: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "dead-letters", abstract: "Shows the jobs that were given up, and sends them back to work.",
-        subcommands: [DeadLettersList.self, DeadLettersShow.self, DeadLettersRetry.self])
+        commandName: "dead-letters",
+        abstract: "Shows the jobs that were given up, sends them back to work, discards them.",
+        discussion: """
+            list, show, export and audit change nothing. retry, edit, discard and restore move letters: each is published
+            where it goes and confirmed before it is removed, and the audit says who did it.
+
+            Exit codes: 0 done, 1 declined at the question, 64 bad usage or no --confirm where one is needed, 65 another
+            number of letters matches or some letters stay, 66 no such letter, 69 no broker or no such queue, 73 the
+            output cannot be written, 75 another operator has the letters, or a queue is full.
+            """,
+        subcommands: [
+            DeadLettersList.self, DeadLettersShow.self, DeadLettersRetry.self, DeadLettersEdit.self,
+            DeadLettersDiscard.self, DeadLettersRestore.self, DeadLettersExport.self, DeadLettersAudit.self,
+        ])
 }
 
 /// `rectifid dead-letters list`.
 struct DeadLettersList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "list", abstract: "Lists dead letters by their code; changes nothing.",
-        discussion: "While it reads, nobody else sees the letters.")
+        commandName: "list", abstract: "Counts dead letters by kind of failure, or lists them; changes nothing.",
+        discussion: "A group is a code, a model and a reason without its numbers, names and ids.")
 
-    @OptionGroup var broker: BrokerOptions
+    @OptionGroup var options: LetterOptions
 
-    @Option(help: "Only letters of this code, such as INTERNAL.")
-    var code: String?
+    @OptionGroup(title: "Conditions") var conditions: FilterOptions
 
-    @Flag(help: "Print one line of JSON per letter.")
+    @Flag(name: [.long, .customLong("all")], help: "One line for each letter instead of each group.")
+    var each = false
+
+    @Flag(help: "Of the bin instead of the dead letters.")
+    var bin = false
+
+    @Flag(help: "Print lines of JSON.")
     var json = false
 
     func run() async throws {
-        try await broker.withBroker("rectifid dead-letters") { connection, pool in
-            let queue = DeadLetterQueue(broker: connection, pool: pool)
-            let letters = try await queue.letters(code.map { .code($0) } ?? .all)
-            if json {
-                for letter in letters { JSONLine.print(LetterDocument(letter)) }
-            } else if letters.isEmpty {
-                print("no dead letters" + (code.map { " of code \($0.uppercased())" } ?? ""))
-            } else {
-                printGroups(DeadLetterGroup.groups(of: letters))
-            }
+        try await options.withLetters(bin ? .bin : .letters) { queue in
+            if each { try await listLetters(queue) } else { try await listGroups(queue) }
         }
     }
 
-    private func printGroups(_ groups: [DeadLetterGroup]) {
-        for group in groups { print("\(pad("\(group.letters.count)", -6))  \(group.code)") }
-        let width = min(40, groups.flatMap(\.letters).map(\.jobID.count).max() ?? 0)
+    private func listGroups(_ queue: DeadLetterQueue) async throws {
+        let groups = try await queue.groups(conditions.filter())
+        if json {
+            for group in groups { JSONLine.print(GroupDocument(group)) }
+            return
+        }
+        guard !groups.isEmpty else { return print(nothing) }
+        print(
+            "  COUNT  GROUP       CODE                 MODEL            FIRST SEEN            LAST SEEN             REASON"
+        )
         for group in groups {
-            print("\n\(group.code)")
-            for letter in group.letters {
-                let header = letter.header
-                print(
-                    "  \(pad(letter.jobID, width))  \(header.attempts == 1 ? "1 attempt " : "\(header.attempts) attempts")"
-                        + "  \(LetterDocument.time(header.lastTime) ?? "-")  \(pad(ByteCount(letter.size).description, -8))"
-                        + "  \(header.reason.prefix(120))")
-            }
+            let cells = [
+                "\(group.count)".padded(to: -7), group.id, group.code.cut(to: 19).padded(to: 19),
+                (group.model ?? "(unreadable)").cut(to: 15).padded(to: 15),
+                (LetterDocument.time(group.firstTime) ?? "-").padded(to: 20),
+                (LetterDocument.time(group.lastTime) ?? "-").padded(to: 20), group.pattern,
+            ]
+            print(cells.map(\.escapedForTerminal).joined(separator: "  "))
         }
+        let (count, size) = groups.reduce((0, 0)) { ($0.0 + $1.count, $0.1 + $1.size) }
+        print("\(count) letters in \(groups.count) groups, \(ByteCount(size))")
     }
 
-    /// Fills up with spaces to a width: on the right, or on the left where the width is negative.
-    private func pad(_ text: String, _ width: Int) -> String {
-        let spaces = String(repeating: " ", count: max(abs(width) - text.count, 0))
-        return width < 0 ? spaces + text : text + spaces
+    private var nothing: String {
+        "no \(bin ? "discarded" : "dead") letters" + (conditions.isEmpty ? "" : " that match")
+    }
+
+    private func listLetters(_ queue: DeadLetterQueue) async throws {
+        let spool = try Spool()
+        var count = 0
+        try await queue.forEach(conditions.filter()) { letter, body in
+            count += 1
+            let document = LetterDocument(letter, body)
+            spool.write(json ? JSONLine.line(document) ?? Data() : Data((line(document) + "\n").utf8))
+        }
+        try spool.copyToStandardOutput()
+        if !json { print(count == 0 ? nothing : "\(count) letters") }
+    }
+
+    private func line(_ letter: LetterDocument) -> String {
+        let cells = [
+            letter.lastTime ?? "-", letter.letter, letter.job.cut(to: 36).padded(to: 32),
+            letter.code.cut(to: 19).padded(to: 19), (letter.model ?? "(unreadable)").cut(to: 15).padded(to: 15),
+            letter.attempts == 1 ? "1 attempt " : "\(letter.attempts) attempts",
+            ByteCount(letter.bytes).description.padded(to: -8), letter.reason.cut(to: 120),
+        ]
+        return cells.map(\.escapedForTerminal).joined(separator: "  ")
     }
 }
 
-/// `rectifid dead-letters show`.
-struct DeadLettersShow: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Shows one dead letter: why it failed and what it asked for; changes nothing.")
+/// A group as a line of JSON; names are stable.
+private struct GroupDocument: Encodable {
+    let group, code, pattern, exampleJob, exampleReason: String
+    let model, firstTime, lastTime: String?
+    let count, bytes: Int
 
-    @Argument(help: "The job's id.")
-    var jobID: String
-
-    @OptionGroup var broker: BrokerOptions
-
-    @Option(help: "Folder to write the reference pictures to.")
-    var pictures: String?
-
-    @Flag(help: "Print JSON.")
-    var json = false
-
-    func run() async throws {
-        try await broker.withBroker("rectifid dead-letters") { connection, pool in
-            guard let (letter, body) = try await DeadLetterQueue(broker: connection, pool: pool).letter(ofJob: jobID)
-            else { throw CommandFailure(.missingInput, "no dead letter of job '\(jobID)'") }
-            var document = LetterDocument(letter)
-            document.headers = letter.properties.headers.mapValues { PlainValue($0) }
-            do throws(MessageError) {
-                let request = try PersonalizeRequest.decode(body, limits: MessageLimits(maximumBytes: 64 << 20))
-                document.request = RequestDocument(request)
-                if let pictures { write(request.references, to: pictures) }
-            } catch {
-                document.requestError = "\(error)"
-            }
-            document.print(asLine: json)
-        }
-    }
-
-    private func write(_ references: [Messages.Reference], to folder: String) {
-        for (index, reference) in references.enumerated() {
-            guard case .image(let bytes) = reference.picture else { continue }
-            let format = PictureFormat.sniff(bytes)
-            // What is no picture may be the very reason why the job is here.
-            let name =
-                "\(jobID.replacing("/", with: "_"))-\(index).\(format == .png ? "png" : format == .jpeg ? "jpg" : "bin")"
-            let file = URL(fileURLWithPath: folder).appendingPathComponent(name)
-            do {
-                try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-                try Data(bytes).write(to: file)
-                StandardError.write("\(file.path)\n")
-            } catch {
-                StandardError.write("\(file.path): cannot be written: \(error.localizedDescription)\n")
-            }
-        }
-    }
-}
-
-/// `rectifid dead-letters retry`.
-struct DeadLettersRetry: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "retry", abstract: "Sends dead letters back to work, with attempts and deadline reset.",
-        discussion: "Each is published and confirmed before it is taken from the dead letters, so none is ever lost.")
-
-    @Argument(help: "Ids of jobs.")
-    var jobIDs: [String] = []
-
-    @OptionGroup var broker: BrokerOptions
-
-    @Flag(help: "All letters, or with --code all of that code.")
-    var all = false
-
-    @Option(help: "With --all: only letters of this code.")
-    var code: String?
-
-    @Option(help: "A queue for the answers instead of the clients' own.")
-    var replyTo: String?
-
-    @Flag(help: "Only say what would be sent.")
-    var dryRun = false
-
-    func validate() throws {
-        guard all != !jobIDs.isEmpty else { throw ValidationError("give ids of jobs, or --all") }
-        guard code == nil || all else { throw ValidationError("--code belongs to --all") }
-    }
-
-    func run() async throws {
-        let filter: DeadLetterFilter = all ? code.map { .code($0) } ?? .all : .jobs(Set(jobIDs))
-        try await broker.withBroker("rectifid dead-letters") { connection, pool in
-            let queue = DeadLetterQueue(broker: connection, pool: pool)
-            let letters: [DeadLetter]
-            if dryRun {
-                letters = try await queue.letters(filter)
-                for letter in letters { print("would send \(letter.jobID) to lane \(letter.lane.rawValue)") }
-            } else {
-                letters = try await queue.retry(filter, replyTo: replyTo) { letter, count in
-                    if StandardError.isTerminal {
-                        StandardError.write("\r\(count) sent")
-                    } else {
-                        print("sent \(letter.jobID) to lane \(letter.lane.rawValue)")
-                    }
-                }
-                if StandardError.isTerminal { StandardError.write("\n") }
-            }
-            let missing = Set(jobIDs).subtracting(letters.map(\.jobID)).sorted()
-            guard missing.isEmpty else {
-                throw CommandFailure(.missingInput, "no dead letter of \(missing.joined(separator: ", "))")
-            }
-            print("\(letters.count) \(letters.count == 1 ? "letter" : "letters")\(dryRun ? "" : " sent")")
-        }
+    init(_ group: DeadLetterGroup) {
+        (self.group, code, model, pattern) = (group.id, group.code, group.model, group.pattern)
+        (count, bytes) = (group.count, group.size)
+        (exampleJob, exampleReason) = (group.exampleJob, group.exampleReason)
+        firstTime = LetterDocument.time(group.firstTime)
+        lastTime = LetterDocument.time(group.lastTime)
     }
 }

@@ -19,8 +19,7 @@ struct Rectifid: AsyncParsableCommand {
         version: version,
         subcommands: [
             Generate.self, WorkerCommand.self, Submit.self, Cancel.self, DeadLetters.self, TopologyCommand.self,
-            Models.self,
-            Version.self,
+            Models.self, Evaluate.self, Version.self,
         ])
 }
 

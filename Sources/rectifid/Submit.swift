@@ -21,7 +21,8 @@ struct Submit: AsyncParsableCommand {
     @OptionGroup var picture: PictureOptions
     @OptionGroup var broker: BrokerOptions
 
-    @Option(name: .customLong("model"), help: "Name of a model of the workers; their default otherwise.")
+    @Option(
+        name: .customLong("model"), help: "Name of a model of the workers; their default otherwise. [RECTIFID_MODEL]")
     var modelID: String?
 
     @Option(help: "interactive or batch. [RECTIFID_LANE]")
@@ -30,21 +31,26 @@ struct Submit: AsyncParsableCommand {
     @Option(help: "Seconds from now after which the picture is of no use. [RECTIFID_DEADLINE]")
     var deadline: Double?
 
-    @Option(help: "The job's id, to send the same job again; a random one by default.")
+    @Option(help: "The job's id, to send the same job again; a random one by default. [RECTIFID_JOB_ID]")
     var jobID: String?
 
-    @Option(help: "Folder to write previews to, one every --preview-interval iterations.")
+    @Option(help: "Folder to write previews to, one every --preview-interval iterations. [RECTIFID_PREVIEWS]")
     var previews: String?
 
-    @Option(help: "Iterations between previews; 5 by default.")
+    @Option(help: "Iterations between previews; 5 by default. [RECTIFID_PREVIEW_INTERVAL]")
     var previewInterval: Int?
 
-    @Flag(help: "Print every event as a line of JSON on standard output.")
+    @Flag(help: "Print every event as a line of JSON on standard output. [RECTIFID_JSON]")
     var json = false
 
     mutating func validate() throws {
+        modelID = try EnvironmentValue.value(modelID, "model")
         lane = try EnvironmentValue.value(lane, "lane")
         deadline = try EnvironmentValue.value(deadline, "deadline")
+        jobID = try EnvironmentValue.value(jobID, "job-id")
+        previews = try EnvironmentValue.value(previews, "previews")
+        previewInterval = try EnvironmentValue.value(previewInterval, "preview-interval")
+        json = try EnvironmentValue.flag(json, "json")
         if let seconds = deadline, !(seconds > 0 && seconds <= 1e8) {
             throw ValidationError("--deadline \(seconds); seconds above 0 are possible")
         }
@@ -58,10 +64,10 @@ struct Submit: AsyncParsableCommand {
 
     func run() async throws {
         try await broker.withBroker("rectifid submit") { connection, pool in
-            // So that the job waits for the first worker instead of being returned.
-            try await connection.declare(pool.topology)
+            var configuration = ClientConfiguration()
+            configuration.declaresTopology = true
             let client = try await PersonalizationClient.connect(
-                to: connection, pool: pool, replies: .lasting(unusedFor: .seconds(600)))
+                to: connection, pool: pool, configuration: configuration)
             let submission = try await client.submit(
                 try request(), lane: lane ?? .interactive, deadline: absoluteDeadline, jobID: jobID)
             let cancelling = cancelOnInterrupt(submission.jobID, client)
@@ -70,12 +76,9 @@ struct Submit: AsyncParsableCommand {
                 try await follow(submission)
             } catch {
                 await client.close()
-                // A lasting queue would otherwise keep its replies for ten minutes.
-                try? await connection.delete(queue: client.replyQueue)
                 throw error
             }
             await client.close()
-            try? await connection.delete(queue: client.replyQueue)
         }
     }
 
@@ -88,7 +91,7 @@ struct Submit: AsyncParsableCommand {
         Task {
             for await _ in await UnixSignalsSequence(trapping: .sigint) {
                 StandardError.write("\ncancelling \(jobID)\n")
-                _ = try? await client.cancel(jobID: jobID, reason: "interrupted at the terminal")
+                _ = try? await client.cancel(jobID: jobID, reason: "interrupted at the terminal", within: .zero)
             }
         }
     }
@@ -189,12 +192,18 @@ extension Messages.Gain {
 extension CommandFailure {
     /// A job that ended without a picture.
     init(_ status: Status, job: String) {
-        let code: Code =
-            switch status.code {
+        self.init(Code(status.code), "\(status) (job \(job))")
+    }
+}
+
+extension CommandFailure.Code {
+    /// How a command ends whose job ended so.
+    init(_ code: StatusCode) {
+        self =
+            switch code {
             case .unavailable, .resourceExhausted, .deadlineExceeded, .cancelled, .aborted: .temporary
             case let code where code.isPermanent: .refused
             default: .internalFailure
             }
-        self.init(code, "\(status) (job \(job))")
     }
 }

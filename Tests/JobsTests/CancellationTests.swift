@@ -56,7 +56,7 @@ struct CancellationTests {
         }
     }
 
-    private func firstReply(_ replies: AsyncThrowingStream<CancelReply, any Error>) async throws -> CancelReply {
+    private func firstReply(_ replies: Replies<CancelReply>) async throws -> CancelReply {
         for try await reply in replies { return reply }
         throw ClientError.closed
     }

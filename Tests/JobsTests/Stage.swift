@@ -74,7 +74,11 @@ struct Stage: Sendable {
     func client(replies: ReplyQueue = .exclusive()) async throws -> PersonalizationClient {
         let broker = try await connect()
         try await broker.declare(pool.topology)
-        return try await PersonalizationClient.connect(to: broker, pool: pool, replies: replies)
+        // Deadlines here are the workers' to notice, by clocks that the tests set.
+        var configuration = ClientConfiguration()
+        configuration.deadlineGrace = nil
+        return try await PersonalizationClient.connect(
+            to: broker, pool: pool, replies: replies, configuration: configuration)
     }
 
     func configuration(_ workerID: String = "worker-1") -> WorkerConfiguration {

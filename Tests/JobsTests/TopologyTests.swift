@@ -10,7 +10,7 @@ struct TopologyTests {
         #expect(
             topology.queues.map(\.name) == [
                 "rectifid.work.interactive", "rectifid.work.batch", "rectifid.retry.5s", "rectifid.retry.30s",
-                "rectifid.retry.2min", "rectifid.retry.10min", "rectifid.dead",
+                "rectifid.retry.2min", "rectifid.retry.10min", "rectifid.dead", "rectifid.dead.bin", "rectifid.audit",
             ])
         let work = try topology.queues[0].arguments()
         #expect(work["x-queue-type"] == "quorum" && work["x-delivery-limit"] == 20)
@@ -22,6 +22,10 @@ struct TopologyTests {
         #expect(retry["x-message-ttl"] == 120_000 && retry["x-dead-letter-exchange"] == "rectifid.work")
         let dead = try topology.queues[6].arguments()
         #expect(dead["x-message-ttl"] == nil && dead["x-dead-letter-exchange"] == nil)
+        let bin = try topology.queues[7].arguments()
+        #expect(bin["x-message-ttl"] == 604_800_000 && bin["x-dead-letter-exchange"] == nil)
+        let audit = try topology.queues[8].arguments()
+        #expect(audit["x-max-length"] == 10_000 && audit["x-overflow"] == "drop-head")
     }
 
     @Test func laterAttemptsWaitLongerAndTheLastDelayServesTheRest() {

@@ -12,6 +12,8 @@ public final class RabbitMQBroker: Broker {
 
     private let configuration: RabbitMQConfiguration
     private let health = Health()
+    private let consumingWatch = LoopWatch()
+    private let publishingWatch = LoopWatch()
     private let consuming: Mailbox<Link<ConsumeRole>.Message>?
     private let publishing: Mailbox<Link<PublishRole>.Message>?
     private let nextSubscription = Atomic<UInt64>(1)
@@ -31,11 +33,11 @@ public final class RabbitMQBroker: Broker {
         let started =
             ConsumeLink.start(
                 consuming, connector: Connector(configuration: configuration, purpose: "consume"), logger: logger,
-                report: { [health] in health.set($0, of: .consuming) },
+                watch: consumingWatch, report: { [health] in health.set($0, of: .consuming) },
                 role: { [configuration] in ConsumeRole(configuration: configuration, logger: logger) })
             && PublishLink.start(
                 publishing, connector: Connector(configuration: configuration, purpose: "publish"), logger: logger,
-                report: { [health] in health.set($0, of: .publishing) }, role: { PublishRole() })
+                watch: publishingWatch, report: { [health] in health.set($0, of: .publishing) }, role: { PublishRole() })
         if !started { health.board.set(.disconnected(.disconnected("the system gives no thread"))) }
     }
 
@@ -47,6 +49,10 @@ public final class RabbitMQBroker: Broker {
     public var state: BrokerState { health.board.state }
 
     public var states: AsyncStream<BrokerState> { health.board.subscribe() }
+
+    /// By how much the threads of the two connections are late: zero while they go round, whether or not there is a
+    /// broker; more and more where one hangs.
+    public var delays: (consuming: Duration, publishing: Duration) { (consumingWatch.delay, publishingWatch.delay) }
 
     /// Waits until the broker is connected.
     /// - Throws: ``BrokerError/authenticationFailed(_:)`` and ``BrokerError/invalid(_:)`` at once, since they do not
