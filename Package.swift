@@ -189,7 +189,7 @@ let package = Package(
             name: "FaultTests",
             dependencies: [
                 "BrokerTestSupport", "TinyModel", "TinyWorker", "Serving", "Jobs", "RectifIDClient", "Broker",
-                "Messages", "Generation", "DemoModel", .product(name: "Logging", package: "swift-log"),
+                "Messages", "Raster", "Generation", "DemoModel", .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]

@@ -6,9 +6,9 @@ import Messages
 public final class WatchedBroker: Broker {
     private let base: any Broker
     private let pool: Pool
-    private let onPhase: @Sendable (JobPhase) -> Void
+    private let onPhase: @Sendable (KillPoint) -> Void
 
-    public init(_ base: any Broker, pool: Pool, onPhase: @escaping @Sendable (JobPhase) -> Void) {
+    public init(_ base: any Broker, pool: Pool, onPhase: @escaping @Sendable (KillPoint) -> Void) {
         self.base = base
         self.pool = pool
         self.onPhase = onPhase
@@ -25,7 +25,7 @@ public final class WatchedBroker: Broker {
         if let phase = phase(after: message, exchange) { onPhase(phase) }
     }
 
-    private func phase(after message: OutgoingMessage, _ exchange: String) -> JobPhase? {
+    private func phase(after message: OutgoingMessage, _ exchange: String) -> KillPoint? {
         switch exchange {
         case "":
             guard let event = try? PersonalizeEvent.decode(message.body) else { return nil }

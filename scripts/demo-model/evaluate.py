@@ -21,6 +21,7 @@ import config
 import detector
 import faces
 import portraits
+import setting
 
 
 class Bundle:
@@ -55,7 +56,7 @@ class Bundle:
 
     def described(self, pictures):
         logits = self.scene.run(None, {"input": pictures.cpu().numpy()})
-        return [[names[k] for k in l.argmax(1)] for l, names in zip(logits, (portraits.SCENES, portraits.HATS, portraits.EXPRESSIONS))]
+        return [[names[k] for k in l.argmax(1)] for l, names in zip(logits, (setting.SCENES, setting.HATS, setting.EXPRESSIONS))]
 
 
 def passes(bundle, noise, context, wanted, iterations, rate, gain, steps=4):
@@ -108,7 +109,7 @@ def evaluate(bundle, people, prompts, iterations, rate, gain, seed=1):
         scene, hat, expression = bundle.described(pictures_of)
         asked = [config.PROMPT_SCENES[k % len(prompts)] for k in range(len(who))]
         hats = [next((h for h in ("cap", "beanie") if h in p), "none") for p in prompts]
-        moods = [next(e for e, words in portraits.MOODS.items() if any(w in p for w in words + [e])) for p in prompts]
+        moods = [next(e for e, words in setting.MOODS.items() if any(w in p for w in words + [e])) for p in prompts]
         report[name] = dict(judge=float(mine.mean()), worst=float(mine.min()), first_choice=float((table.argmax(1) == who).float().mean()),
                             scene=float(np.mean([a == b for a, b in zip(scene, asked)])),
                             hat=float(np.mean([h == hats[k % len(prompts)] for k, h in enumerate(hat)])),

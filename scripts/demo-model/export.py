@@ -17,7 +17,9 @@ import config
 import detector
 import faces
 import flow
+import identity
 import portraits
+import setting
 import scenes
 import text
 
@@ -93,7 +95,7 @@ def main():
     operators["face/recognizer.onnx"] = export_onnx(faces.load_recognizer(args), os.path.join(to, "face", "recognizer.onnx"), crops, {0: "N"})
     operators["judge/judge.onnx"] = export_onnx(faces.load_judge(args), os.path.join(to, "judge", "judge.onnx"), crops, {0: "N"})
     operators["judge/scene.onnx"] = export_onnx(scenes.load(args), os.path.join(to, "judge", "scene.onnx"), picture, {0: "N"})
-    write_json(os.path.join(to, "judge", "scene.json"), dict(outputs=["scene", "hat", "expression"], scene=portraits.SCENES, hat=portraits.HATS, expression=portraits.EXPRESSIONS))
+    write_json(os.path.join(to, "judge", "scene.json"), dict(outputs=["scene", "hat", "expression"], scene=setting.SCENES, hat=setting.HATS, expression=setting.EXPRESSIONS))
     g = config.GUIDANCE
     write_json(os.path.join(to, "rectifid.json"),
                dict(name="demo", width=config.SIZE, height=config.SIZE, steps=g["steps"], iterations=g["iterations"], rate=g["rate"], gain=g["gain"], cfg=g["cfg"],
@@ -124,9 +126,9 @@ def samples(folder):
     os.makedirs(folder)
     rng, listed = common.generator(41), []
     for k, seed in enumerate(config.PEOPLE_HELD_OUT):
-        s = portraits.setting(rng, scene="studio", expression=("neutral", "smiling")[k % 2], hat="none", still=True)
+        s = setting.setting(rng, scene="studio", expression=("neutral", "smiling")[k % 2], hat="none", still=True)
         name = f"person-{k:02d}.jpg"
-        Image.fromarray(portraits.draw(portraits.identity(seed), s, 256)).save(os.path.join(folder, name), quality=92)
+        Image.fromarray(portraits.draw(identity.identity(seed), s, 256)).save(os.path.join(folder, name), quality=92)
         listed.append(dict(file=name, identity=seed, expression=s.expression))
     write_json(os.path.join(folder, "samples.json"), dict(samples=listed, evaluated=config.PEOPLE_HELD_OUT[:8], prompts=config.PROMPTS))
 
