@@ -169,7 +169,7 @@ struct HeldRequest: Sendable {
             observer.published(
                 Publication(
                     kind: kind, exchange: exchange, routingKey: routingKey, duration: .now - start, error: failure))
-         }
+        }
         do throws(BrokerError) {
             try await broker.publish(
                 message, exchange: exchange, routingKey: routingKey, mandatory: true, timeLimit: timeLimit)

@@ -80,7 +80,8 @@ extension JobWorker {
         let (events, continuation) = AsyncStream.makeStream(
             of: PersonalizeEvent.Body.self, bufferingPolicy: .bufferingNewest(64))
         let computation = JobComputation(
-            job: material.job, files: material.pictures, control: control, personalizer: personalizer, configuration: configuration,
+            job: material.job, files: material.pictures, control: control, personalizer: personalizer,
+            configuration: configuration,
             observer: request.observer, emit: { continuation.yield($0) })
         async let sequence = publish(events, of: job, control: control, request: request)
         let outcome = await withTaskCancellationHandler {

@@ -228,9 +228,10 @@ extension JobWorker {
 
 extension Status {
     static func unsendable(_ error: BrokerError, hasStore: Bool) -> Status {
-        let advice = if case .messageTooLarge = error, !hasStore {
-            "; ask for a smaller picture or for JPEG, or start the workers with --store"
-        } else { "" }
+        let advice =
+            if case .messageTooLarge = error, !hasStore {
+                "; ask for a smaller picture or for JPEG, or start the workers with --store"
+            } else { "" }
         return Status(.internal, "the result could not be sent: \(error)\(advice)", isRetryable: false)
     }
 

@@ -49,13 +49,11 @@ public struct ClaimCheck: Sendable {
         return request
     }
 
-    /// The bytes of a result's picture, from wherever it is; nil where there is none.
-    public func picture(of result: PersonalizeResult) async throws(ObjectStoreError) -> [UInt8]? {
-        switch result.picture?.content {
-        case nil: nil
-        case .image(let bytes): bytes
-        case .key(let key): try await store.get(try ObjectKey(key), limit: maximumPictureBytes)
-        }
+    /// Reads the picture that a result has the key of: what ``ClientConfiguration/fetchPicture`` asks for.
+    ///
+    /// - Throws: `ObjectStoreError`.
+    public func fetch(_ key: String) async throws -> [UInt8] {
+        try await store.get(try ObjectKey(key), limit: maximumPictureBytes)
     }
 }
 
@@ -102,7 +100,8 @@ package enum PictureType {
     case jpeg, png, unknown
 
     package init(_ bytes: [UInt8]) {
-        self = bytes.starts(with: [0xFF, 0xD8]) ? .jpeg : bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) ? .png : .unknown
+        self =
+            bytes.starts(with: [0xFF, 0xD8]) ? .jpeg : bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]) ? .png : .unknown
     }
 
     package var mediaType: String {

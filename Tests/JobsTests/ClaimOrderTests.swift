@@ -180,7 +180,9 @@ struct ClaimOrderTests {
             let broker = try await stage.connect(maximumBodySize: 4000)
             let client = try await stage.client()
             try await stage.withWorker(ScriptedPersonalizer(side: 512), broker: broker) { _ in
-                let result = try await client.submit(try Sample.request()).result()
+                var request = try Sample.request()
+                request.output = .jpeg(quality: 100)
+                let result = try await client.submit(request).result()
                 #expect(result.status.code == .internal && result.status.message.contains("--store"))
             }
             await client.close()

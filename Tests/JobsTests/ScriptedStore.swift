@@ -12,7 +12,11 @@ final class ScriptedStore: ObjectStore {
     private let log = Mutex<[Call]>([])
     private let onCall: @Sendable (Call) async throws(ObjectStoreError) -> Void
 
-    init(onCall: @escaping @Sendable (Call) async throws(ObjectStoreError) -> Void = { (_) async throws(ObjectStoreError) in }) {
+    init(
+        onCall: @escaping @Sendable (Call) async throws(ObjectStoreError) -> Void = {
+            (_) async throws(ObjectStoreError) in
+        }
+    ) {
         self.onCall = onCall
     }
 
