@@ -202,17 +202,24 @@ extension PersonalizationClient {
 extension PersonalizationClient {
     /// Asks all workers to stop a job, running or still queued.
     ///
-    /// The job itself ends with a result of its own, CANCELLED, on its submission.
+    /// The job itself ends with a result of its own, CANCELLED, on its submission. When this returns the cancellation
+    /// is noted: the broker keeps it for a day (``Pool/cancellationStream``), so that a worker that starts later refuses
+    /// the job too. Where no worker runs there are no answers, and it holds all the same.
     ///
     /// - Parameter time: When to stop listening; nil: the answers have no end of their own.
     /// - Returns: The workers' answers as they come; `.stopping` and `.finished` come from one worker at most.
-    /// - Throws: ``ClientError``; `.broker(.unroutable)` where no worker listens.
+    /// - Throws: ``ClientError``.
     public func cancel(
         jobID: String, reason: String = "", within time: Duration? = nil
     ) async throws(ClientError) -> Replies<CancelReply> {
         let request = CancelRequest(jobID: jobID, reason: reason)
         do throws(MessageError) { try request.validate() } catch { throw .invalid(error) }
-        return try await ask(.cancel, body: request.encode(), exchange: pool.controlExchange, within: time)
+        do {
+            return try await ask(.cancel, body: request.encode(), exchange: pool.cancelExchange, within: time)
+        } catch .broker(.notFound) {
+            // A pool that was declared by an older version: whoever listens now will know.
+            return try await ask(.cancel, body: request.encode(), exchange: pool.controlExchange, within: time)
+        }
     }
 
     /// Asks all workers, or one, who they are, which models they hold and what they are doing.

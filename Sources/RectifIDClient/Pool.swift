@@ -16,6 +16,7 @@ public import Broker
 ///     rectifid.audit                queue: what operators did to dead letters
 ///     rectifid.dead.lock            exclusive queue of the one operator who takes dead letters just now
 ///     rectifid.control              fanout exchange: every worker binds a queue of its own
+///     rectifid.cancel               fanout exchange for cancellations: as the former, and a stream that keeps them a day
 public struct Pool: Sendable, Equatable {
     /// What all names begin with: 1 to 100 letters, digits, dots, underscores and hyphens.
     public let name: String
@@ -88,6 +89,12 @@ extension Pool {
     public var auditQueue: String { "\(name).audit" }
 
     public var controlExchange: String { "\(name).control" }
+    /// Cancellations go here: to every worker at once, and to ``cancellationStream`` for those that do not listen.
+    public var cancelExchange: String { "\(name).cancel" }
+    public var cancellationStream: String { "\(name).cancel" }
+    /// How long a cancellation stands, also for a worker that starts after it.
+    public static let cancellationLife = Duration.seconds(86_400)
+
     public func controlQueue(ofWorker id: String) -> String { "\(name).control.\(id)" }
 
     /// How long a job waits after its attempt `attempt`, counted from 1.

@@ -11,6 +11,7 @@ struct TopologyTests {
             topology.queues.map(\.name) == [
                 "rectifid.work.interactive", "rectifid.work.batch", "rectifid.retry.5s", "rectifid.retry.30s",
                 "rectifid.retry.2min", "rectifid.retry.10min", "rectifid.dead", "rectifid.dead.bin", "rectifid.audit",
+                "rectifid.cancel",
             ])
         let work = try topology.queues[0].arguments()
         #expect(work["x-queue-type"] == "quorum" && work["x-delivery-limit"] == 20)

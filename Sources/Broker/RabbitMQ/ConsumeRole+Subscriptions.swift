@@ -12,8 +12,9 @@ extension ConsumeRole {
     /// The channel is open.
     func begin(_ subscription: Subscription, on channel: Channel) {
         outbox.append(.setPrefetch(subscription.request.prefetch), on: channel.number)
+        let request = subscription.request
         outbox.append(
-            .consume(queue: subscription.request.queue, tag: subscription.request.tag), on: channel.number)
+            .consume(queue: request.queue, tag: request.tag, streamOffset: request.streamOffset), on: channel.number)
     }
 
     func answered(_ method: ServerMethod, to subscription: Subscription, on channel: Channel) {

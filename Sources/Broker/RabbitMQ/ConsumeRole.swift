@@ -125,6 +125,9 @@ final class ConsumeRole: LinkRole {
         else { return false }
         let tag = receipt.deliveryTag
         switch settlement {
+        // A stream takes nothing back, and RabbitMQ 3.10 closes the connection of who tries.
+        case .reject where channel.isOfStream, .release where channel.isOfStream:
+            outbox.append(.acknowledge(tag: tag), on: channel.number)
         case .acknowledge: outbox.append(.acknowledge(tag: tag), on: channel.number)
         case .reject(let requeue): outbox.append(.reject(tag: tag, requeue: requeue), on: channel.number)
         case .release: outbox.append(.release(tag: tag), on: channel.number)
