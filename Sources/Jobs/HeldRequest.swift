@@ -41,19 +41,24 @@ struct HeldRequest: Sendable {
 
     /// Publishes the request again, for another worker to go on from `state`.
     func publishForResumption(_ request: PersonalizeRequest, from state: ResumeState) async throws(BrokerError) {
-        var request = request
-        request.resume = state
-        let body = request.encode()
-        guard body.count <= configuration.messageLimits.maximumBytes else {
-            throw .messageTooLarge(bytes: body.count, limit: configuration.messageLimits.maximumBytes)
+        guard let body = await resumableBody(request, from: state) else {
+            throw .messageTooLarge(
+                bytes: state.encode().count + delivery.body.count, limit: configuration.messageLimits.maximumBytes)
         }
+        var properties = properties(due: configuration.wallTime.read())
+        // For whoever cannot read it in the state.
+        properties.headers[JobHeader.nextSequence] = .int64(Int64(clamping: state.nextSequence))
         try await publish(
-            .resumption, OutgoingMessage(properties(due: configuration.wallTime.read()), body: body),
+            .resumption, OutgoingMessage(properties, body: body),
             exchange: configuration.pool.workExchange, routingKey: lane.rawValue)
     }
 
     /// Publishes the request to wait for its next attempt.
-    func publishForRetry(afterAttempt attempt: Int, status: Status, nextSequence: UInt64) async throws(BrokerError) {
+    ///
+    /// - Parameter body: Instead of the request's own, where there is something better to try again with.
+    func publishForRetry(
+        afterAttempt attempt: Int, status: Status, nextSequence: UInt64, body: [UInt8]? = nil
+    ) async throws(BrokerError) {
         let now = configuration.wallTime.read()
         let delay = configuration.pool.retryDelay(afterAttempt: attempt)
         var properties = properties(due: now + delay.milliseconds)
@@ -63,8 +68,8 @@ struct HeldRequest: Sendable {
             properties.headers[Wire.Header.deathFirstTime] = .int64(now)
         }
         try await publish(
-            .retry, OutgoingMessage(properties, body: delivery.body), exchange: configuration.pool.retryExchange(delay),
-            routingKey: lane.rawValue)
+            .retry, OutgoingMessage(properties, body: body ?? delivery.body),
+            exchange: configuration.pool.retryExchange(delay), routingKey: lane.rawValue)
     }
 
     /// Publishes the request to the dead letters.

@@ -69,11 +69,19 @@ extension JobWorker {
     private func compute(
         _ job: Job, control: JobControl, of request: HeldRequest
     ) async -> (JobComputation.Outcome, UInt64) {
+        let material: Material
+        switch await collect(job, control: control, logger: request.logger) {
+        case .success(let collected): material = collected
+        case .failure(let status):
+            slots.giveBack()
+            return (.failed(status, nil), job.firstSequence)
+        }
         // When the broker takes no messages, the oldest progress is dropped, not the job held up.
         let (events, continuation) = AsyncStream.makeStream(
             of: PersonalizeEvent.Body.self, bufferingPolicy: .bufferingNewest(64))
         let computation = JobComputation(
-            job: job, control: control, personalizer: personalizer, configuration: configuration,
+            job: material.job, files: material.pictures, control: control, personalizer: personalizer,
+            configuration: configuration,
             observer: request.observer, emit: { continuation.yield($0) })
         async let sequence = publish(events, of: job, control: control, request: request)
         let outcome = await withTaskCancellationHandler {
@@ -119,6 +127,8 @@ struct FailedAttempt: Error {
     var sequence: UInt64
     /// Whether to try no more, whatever the status says.
     var isLast = false
+    /// To try again with instead of the request's own body, where some of the work is done.
+    var body: [UInt8]?
 }
 
 extension Status {

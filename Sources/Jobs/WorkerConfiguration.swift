@@ -27,6 +27,8 @@ public struct WorkerConfiguration: Sendable {
     public var declaresTopology = true
     public var messageLimits = MessageLimits.standard
     public var pictureLimits = PictureLimits.standard
+    /// The store for pictures too large for a message; without it they must be in messages.
+    public var claimCheck: ClaimCheck?
     /// Longest side of previews, in pixels.
     public var previewSide = 256
     /// What the worker waits on between tries.
