@@ -34,7 +34,8 @@ struct BrokerFaultTests {
             var configuration = WorkerConfiguration(workerID: "worker-\(pool.name)")
             configuration.pool = pool
             let worker = JobWorker(
-                broker: connection, personalizer: TinyPersonalizer(onPass: { (_, pass) throws(Status) in gate.wait(pass) }),
+                broker: connection,
+                personalizer: TinyPersonalizer(onPass: { (_, pass) throws(Status) in gate.wait(pass) }),
                 configuration: configuration, logger: RealBroker.logger)
             try await direct.declare(pool.topology)
             let working = Task { try await worker.run() }
@@ -42,7 +43,8 @@ struct BrokerFaultTests {
             do {
                 try await body(
                     Scene(
-                        node: node, direct: direct, connection: connection, worker: worker, pool: pool, replies: replies,
+                        node: node, direct: direct, connection: connection, worker: worker, pool: pool,
+                        replies: replies,
                         gate: gate))
                 result = .success(())
             } catch {
@@ -150,7 +152,9 @@ struct BrokerFaultTests {
         try await PrivateNode.with { node in
             // Looked at every minute unless told otherwise, which rabbitmq.conf cannot.
             try await node.control(
-                "eval", "application:set_env(rabbit, channel_tick_interval, 500), application:set_env(rabbit, consumer_timeout, 1500).")
+                "eval",
+                "application:set_env(rabbit, channel_tick_interval, 500), application:set_env(rabbit, consumer_timeout, 1500)."
+            )
             try await Scene.play(on: node, gateAt: 2) { scene in
                 let losses = Losses(of: scene.connection)
                 try await scene.submit("slow")

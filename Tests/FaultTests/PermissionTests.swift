@@ -30,7 +30,8 @@ struct PermissionTests {
         try await PrivateNode.with { node in
             for role in ["declaring-worker", "worker", "client", "operator", "nobody"] {
                 try await node.control("add_user", role, "secret")
-                let allowed = role == "nobody" ? ["^$", "^$", "^$"] : try await Self.permissions(role, pool: "rectifid")
+                let allowed =
+                    role == "nobody" ? ["^$", "^$", "^$"] : try await Self.permissions(role, pool: "rectifid")
                 try await node.control("set_permissions", role, allowed[0], allowed[1], allowed[2])
             }
             try await declareByWorker(node)
