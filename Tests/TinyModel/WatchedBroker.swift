@@ -9,6 +9,8 @@ public final class WatchedBroker: Broker {
     private let pool: Pool
     private let onKillPoint: @Sendable (KillPoint) -> Void
     private let failures = Mutex(0)
+    /// What is acknowledged before the first job is taken is no job.
+    private let hasTaken = Atomic(false)
 
     public init(_ base: any Broker, pool: Pool, onKillPoint: @escaping @Sendable (KillPoint) -> Void) {
         self.base = base
@@ -39,6 +41,12 @@ public final class WatchedBroker: Broker {
         }
     }
 
+    /// To be called when the worker has a job.
+    public func noteTaken() {
+        hasTaken.store(true, ordering: .relaxed)
+        onKillPoint(.taken)
+    }
+
     /// Acknowledgements that were not possible any more.
     public var failedAcknowledgements: Int { failures.withLock { $0 } }
 
@@ -49,13 +57,19 @@ public final class WatchedBroker: Broker {
             failures.withLock { $0 += 1 }
             throw error
         }
-        onKillPoint(.acknowledged)
+        if hasTaken.load(ordering: .relaxed) { onKillPoint(.acknowledged) }
     }
 
     public func get(queue: String) async throws(BrokerError) -> Delivery? { try await base.get(queue: queue) }
 
     public func consume(queue: String, prefetch: UInt16, consumerTag: String?) async throws(BrokerError) -> Consumer {
         try await base.consume(queue: queue, prefetch: prefetch, consumerTag: consumerTag)
+    }
+
+    public func read(
+        stream: String, since: Duration, prefetch: UInt16
+    ) async throws(BrokerError) -> Consumer {
+        try await base.read(stream: stream, since: since, prefetch: prefetch)
     }
 
     public func declare(_ topology: Topology) async throws(BrokerError) { try await base.declare(topology) }
