@@ -34,7 +34,7 @@ def store_latents(args):
     """Draws and encodes the training set once; scales every channel to mean 0 and deviation 1."""
     c, vae = config.LATENTS, autoencoder.load(args)
     raw, settings = [], []
-    for k in range(c["count"] // c["batch"]):
+    for k in range(args.steps or c["count"] // c["batch"]):
         pictures, _, these = common.drawn(common.generator(c["seed"], k), config.PEOPLE_FLOW, c["batch"], config.SIZE)
         with torch.no_grad(), common.half(args):
             raw.append(autoencoder.means(vae, common.tensor(pictures, args.device)).float().cpu())
