@@ -56,6 +56,8 @@ public struct TakenRequest: Sendable {
     public var jobID: String
     /// As they came: nothing in them is checked.
     public var properties: MessageProperties
+    public var exchange: String
+    public var routingKey: String
     public var queue: String
     /// Bytes of the body.
     public var size: Int
@@ -82,8 +84,10 @@ public struct CompletedPass: Sendable, Equatable {
 public struct Publication: Sendable, Equatable {
     /// What it was, which says where it went.
     public enum Kind: String, Sendable, CaseIterable {
-        /// Acceptance, progress and result, to the client.
-        case reply
+        /// Acceptance or progress, to the client.
+        case event
+        /// What ends the job, to the client.
+        case result
         /// The request with its state, to its lane.
         case resumption
         /// The request, to wait for its next attempt.
@@ -93,6 +97,8 @@ public struct Publication: Sendable, Equatable {
     }
 
     public var kind: Kind
+    public var exchange: String
+    public var routingKey: String
     /// Until the broker's confirm, or the error.
     public var duration: Duration
     public var error: BrokerError?
@@ -175,6 +181,8 @@ extension TakenRequest {
         self.lane = lane
         self.jobID = jobID
         properties = delivery.properties
+        exchange = delivery.exchange
+        routingKey = delivery.routingKey
         queue = delivery.queue
         size = delivery.omittedBodySize.map(Int.init(clamping:)) ?? delivery.body.count
         redeliveries = max(delivery.deliveryCount ?? (delivery.isRedelivered ? 1 : 0), 0)

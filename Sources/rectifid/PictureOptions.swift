@@ -6,66 +6,119 @@ import Raster
 
 /// What picture to make: the options that `generate` and `submit` share.
 struct PictureOptions: ParsableArguments {
-    @Option(name: .customLong("reference"), help: "A picture of the subject, JPEG or PNG; once per person, up to four.")
-    var references: [String]
+    @Option(
+        name: .customLong("reference"),
+        help:
+            "A picture of the subject, JPEG or PNG; once per person, up to four. Needed. [RECTIFID_REFERENCE, by commas]"
+    )
+    var references: [String] = []
 
-    @Option(help: "What the references show: person, live-subject, object or custom.")
-    var subject: Subject = .person
+    @Option(
+        name: .customLong("subject"),
+        help: "What the references show: person (default), live-subject, object or custom. [RECTIFID_SUBJECT]")
+    private var givenSubject: Subject?
 
-    @Option(help: "What the new picture shall show.")
-    var prompt: String
+    @Option(name: .customLong("prompt"), help: "What the new picture shall show. Needed. [RECTIFID_PROMPT]")
+    private var givenPrompt: String?
 
-    @Option(name: .customLong("negative"), help: "What it shall not show; counts where --cfg is above 1.")
-    var negativePrompt = ""
+    @Option(
+        name: .customLong("negative"),
+        help: "What it shall not show; counts where --cfg is above 1. [RECTIFID_NEGATIVE]")
+    private var givenNegativePrompt: String?
 
-    @Option(help: "Decides the initial noise, as PyTorch's CPU generator does.")
-    var seed: UInt64 = 42
+    @Option(
+        name: .customLong("seed"),
+        help: "Decides the initial noise, as PyTorch's CPU generator does; 42 by default. [RECTIFID_SEED]")
+    private var givenSeed: UInt64?
 
-    @Option(help: "Evaluations of the flow per pass; the model's own by default.")
+    @Option(help: "Evaluations of the flow per pass; the model's own by default. [RECTIFID_STEPS]")
     var steps: Int?
 
-    @Option(help: "Updates of the guidance; the model's own by default.")
+    @Option(help: "Updates of the guidance; the model's own by default. [RECTIFID_ITERATIONS]")
     var iterations: Int?
 
-    @Option(help: "Size of an update; the model's own by default.")
+    @Option(help: "Size of an update; the model's own by default. [RECTIFID_RATE]")
     var rate: Double?
 
     @Option(
-        help: "How much of an update becomes the offset after a step: derived, published, a number, or one per step.")
+        help: """
+            How much of an update becomes the offset after a step: derived, published, a number, or one per step. \
+            [RECTIFID_GAIN]
+            """)
     var gain: Gain?
 
-    @Option(name: .customLong("cfg"), help: "Scale of classifier-free guidance; up to 1 the prompt runs alone.")
+    @Option(
+        name: .customLong("cfg"),
+        help: "Scale of classifier-free guidance; up to 1 the prompt runs alone. [RECTIFID_CFG]")
     var cfgScale: Float?
 
-    @Option(help: "Width in pixels; the model's own by default.")
+    @Option(help: "Width in pixels; the model's own by default. [RECTIFID_WIDTH]")
     var width: Int?
 
-    @Option(help: "Height in pixels; the model's own by default.")
+    @Option(help: "Height in pixels; the model's own by default. [RECTIFID_HEIGHT]")
     var height: Int?
 
-    @Option(help: "piecewise (PeRFlow) or rectified (2-rectified flow); the model's own by default.")
+    @Option(
+        help: "piecewise (PeRFlow) or rectified (2-rectified flow); the model's own by default. [RECTIFID_FLOW]")
     var flow: Schedule.Kind?
 
-    @Option(name: .customLong("stop-at-similarity"), help: "Stop at the first pass with this similarity, 0 to 1.")
+    @Option(
+        name: .customLong("stop-at-similarity"),
+        help: "Stop at the first pass with this similarity, 0 to 1. [RECTIFID_STOP_AT_SIMILARITY]")
     var sufficientSimilarity: Float?
 
-    @Option(help: "Where to write the picture: a name that ends in .jpg, .jpeg or .png.")
-    var output: String
+    @Option(
+        name: .customLong("output"),
+        help: "Where to write the picture: a name that ends in .jpg, .jpeg or .png. Needed. [RECTIFID_OUTPUT]")
+    private var givenOutput: String?
 
-    @Option(help: "JPEG quality, 1 to 100.")
-    var quality = 95
+    @Option(name: .customLong("quality"), help: "JPEG quality, 1 to 100; 95 by default. [RECTIFID_QUALITY]")
+    private var givenQuality: Int?
 
-    @Flag(name: .customLong("full-chroma"), help: "Keep colours of a JPEG at full resolution (4:4:4).")
+    @Flag(
+        name: .customLong("full-chroma"),
+        help: "Keep colours of a JPEG at full resolution (4:4:4). [RECTIFID_FULL_CHROMA]")
     var keepsFullChroma = false
 
-    func validate() throws {
+    // What cannot be left out is optional to the parser, which knows nothing of the environment.
+    var subject: Subject { givenSubject ?? .person }
+    var prompt: String { givenPrompt ?? "" }
+    var negativePrompt: String { givenNegativePrompt ?? "" }
+    var seed: UInt64 { givenSeed ?? 42 }
+    var output: String { givenOutput ?? "" }
+    var quality: Int { givenQuality ?? 95 }
+
+    mutating func validate() throws {
+        try readEnvironment()
         guard (1...4).contains(references.count) else {
-            throw ValidationError("\(references.count) references; one to four are possible")
+            throw ValidationError("\(references.count) references; say --reference one to four times")
         }
+        guard givenPrompt != nil else { throw ValidationError("no prompt; say --prompt TEXT") }
+        guard givenOutput != nil else { throw ValidationError("no name for the picture; say --output FILE") }
         guard (1...100).contains(quality) else { throw ValidationError("--quality \(quality); 1 to 100 are possible") }
         guard format != nil else {
             throw ValidationError("--output \(output): the name must end in .jpg, .jpeg or .png")
         }
+    }
+
+    private mutating func readEnvironment() throws {
+        references = EnvironmentValue.list(references, "reference")
+        givenSubject = try EnvironmentValue.value(givenSubject, "subject")
+        givenPrompt = try EnvironmentValue.value(givenPrompt, "prompt")
+        givenNegativePrompt = try EnvironmentValue.value(givenNegativePrompt, "negative")
+        givenSeed = try EnvironmentValue.value(givenSeed, "seed")
+        steps = try EnvironmentValue.value(steps, "steps")
+        iterations = try EnvironmentValue.value(iterations, "iterations")
+        rate = try EnvironmentValue.value(rate, "rate")
+        gain = try EnvironmentValue.value(gain, "gain")
+        cfgScale = try EnvironmentValue.value(cfgScale, "cfg")
+        width = try EnvironmentValue.value(width, "width")
+        height = try EnvironmentValue.value(height, "height")
+        flow = try EnvironmentValue.value(flow, "flow")
+        sufficientSimilarity = try EnvironmentValue.value(sufficientSimilarity, "stop-at-similarity")
+        givenOutput = try EnvironmentValue.value(givenOutput, "output")
+        givenQuality = try EnvironmentValue.value(givenQuality, "quality")
+        keepsFullChroma = try EnvironmentValue.flag(keepsFullChroma, "full-chroma")
     }
 
     /// The format that the output's name asks for.

@@ -4,6 +4,7 @@ import Flow
 import Foundation
 import Generation
 import Messages
+import ObjectStores
 import Raster
 import RectifIDClient
 import UnixSignals
@@ -20,8 +21,10 @@ struct Submit: AsyncParsableCommand {
 
     @OptionGroup var picture: PictureOptions
     @OptionGroup var broker: BrokerOptions
+    @OptionGroup var store: StoreOptions
 
-    @Option(name: .customLong("model"), help: "Name of a model of the workers; their default otherwise.")
+    @Option(
+        name: .customLong("model"), help: "Name of a model of the workers; their default otherwise. [RECTIFID_MODEL]")
     var modelID: String?
 
     @Option(help: "interactive or batch. [RECTIFID_LANE]")
@@ -30,21 +33,26 @@ struct Submit: AsyncParsableCommand {
     @Option(help: "Seconds from now after which the picture is of no use. [RECTIFID_DEADLINE]")
     var deadline: Double?
 
-    @Option(help: "The job's id, to send the same job again; a random one by default.")
+    @Option(help: "The job's id, to send the same job again; a random one by default. [RECTIFID_JOB_ID]")
     var jobID: String?
 
-    @Option(help: "Folder to write previews to, one every --preview-interval iterations.")
+    @Option(help: "Folder to write previews to, one every --preview-interval iterations. [RECTIFID_PREVIEWS]")
     var previews: String?
 
-    @Option(help: "Iterations between previews; 5 by default.")
+    @Option(help: "Iterations between previews; 5 by default. [RECTIFID_PREVIEW_INTERVAL]")
     var previewInterval: Int?
 
-    @Flag(help: "Print every event as a line of JSON on standard output.")
+    @Flag(help: "Print every event as a line of JSON on standard output. [RECTIFID_JSON]")
     var json = false
 
     mutating func validate() throws {
+        modelID = try EnvironmentValue.value(modelID, "model")
         lane = try EnvironmentValue.value(lane, "lane")
         deadline = try EnvironmentValue.value(deadline, "deadline")
+        jobID = try EnvironmentValue.value(jobID, "job-id")
+        previews = try EnvironmentValue.value(previews, "previews")
+        previewInterval = try EnvironmentValue.value(previewInterval, "preview-interval")
+        json = try EnvironmentValue.flag(json, "json")
         if let seconds = deadline, !(seconds > 0 && seconds <= 1e8) {
             throw ValidationError("--deadline \(seconds); seconds above 0 are possible")
         }
@@ -58,24 +66,24 @@ struct Submit: AsyncParsableCommand {
 
     func run() async throws {
         try await broker.withBroker("rectifid submit") { connection, pool in
-            // So that the job waits for the first worker instead of being returned.
-            try await connection.declare(pool.topology)
+            let claimCheck = try store.claimCheck()
+            let id = jobID ?? PersonalizationClient.newJobID()
+            let request = try await deposited(try request(), jobID: id, claimCheck)
+            var configuration = ClientConfiguration()
+            configuration.declaresTopology = true
             let client = try await PersonalizationClient.connect(
-                to: connection, pool: pool, replies: .lasting(unusedFor: .seconds(600)))
+                to: connection, pool: pool, configuration: configuration)
             let submission = try await client.submit(
-                try request(), lane: lane ?? .interactive, deadline: absoluteDeadline, jobID: jobID)
+                request, lane: lane ?? .interactive, deadline: absoluteDeadline, jobID: id)
             let cancelling = cancelOnInterrupt(submission.jobID, client)
             defer { cancelling.cancel() }
             do {
-                try await follow(submission)
+                try await follow(submission, claimCheck)
             } catch {
                 await client.close()
-                // A lasting queue would otherwise keep its replies for ten minutes.
-                try? await connection.delete(queue: client.replyQueue)
                 throw error
             }
             await client.close()
-            try? await connection.delete(queue: client.replyQueue)
         }
     }
 
@@ -88,12 +96,25 @@ struct Submit: AsyncParsableCommand {
         Task {
             for await _ in await UnixSignalsSequence(trapping: .sigint) {
                 StandardError.write("\ncancelling \(jobID)\n")
-                _ = try? await client.cancel(jobID: jobID, reason: "interrupted at the terminal")
+                _ = try? await client.cancel(jobID: jobID, reason: "interrupted at the terminal", within: .zero)
             }
         }
     }
 
-    private func follow(_ submission: Submission) async throws {
+    /// The request with those pictures in the store that are too large for a message.
+    private func deposited(
+        _ request: PersonalizeRequest, jobID: String, _ claimCheck: ClaimCheck?
+    ) async throws -> PersonalizeRequest {
+        guard let claimCheck else { return request }
+        do throws(ObjectStoreError) {
+            return try await claimCheck.deposit(
+                request, jobID: jobID, at: UnixMilliseconds(Date().timeIntervalSince1970 * 1000))
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
+    private func follow(_ submission: Submission, _ claimCheck: ClaimCheck?) async throws {
         var progress: ProgressReport?
         for try await event in submission {
             if json { EventLine(event).print() }
@@ -103,7 +124,7 @@ struct Submit: AsyncParsableCommand {
             case .progress(let update):
                 progress?.show(iteration: update.iteration, loss: update.loss, similarity: update.similarity)
                 try write(preview: update)
-            case .result(let result): try finish(result, job: submission.jobID)
+            case .result(let result): try await finish(result, job: submission.jobID, claimCheck)
             }
         }
     }
@@ -120,12 +141,9 @@ struct Submit: AsyncParsableCommand {
         }
     }
 
-    private func finish(_ result: PersonalizeResult, job: String) throws {
+    private func finish(_ result: PersonalizeResult, job: String, _ claimCheck: ClaimCheck?) async throws {
         guard result.status.code == .ok else { throw CommandFailure(result.status, job: job) }
-        guard case .image(let bytes)? = result.picture?.content else {
-            throw CommandFailure(.internalFailure, "the picture lies in a store that this command does not reach")
-        }
-        try picture.write(bytes)
+        try picture.write(try await bytes(of: result, claimCheck))
         guard !json else { return }
         if let similarity = result.similarity {
             print(
@@ -134,6 +152,22 @@ struct Submit: AsyncParsableCommand {
                     similarity.before))
         } else {
             print(picture.output)
+        }
+    }
+
+    /// The picture, from the store if that is where it is.
+    private func bytes(of result: PersonalizeResult, _ claimCheck: ClaimCheck?) async throws -> [UInt8] {
+        switch result.picture?.content {
+        case nil: throw CommandFailure(.internalFailure, "the result has no picture")
+        case .image(let bytes)?: return bytes
+        case .key(let key)?:
+            guard let claimCheck else {
+                throw CommandFailure(
+                    .unavailable, "the picture lies in the shared store as '\(key)'; say where that is with --store")
+            }
+            do { return try await claimCheck.fetch(key) } catch let error as ObjectStoreError {
+                throw CommandFailure(error)
+            }
         }
     }
 
@@ -189,12 +223,18 @@ extension Messages.Gain {
 extension CommandFailure {
     /// A job that ended without a picture.
     init(_ status: Status, job: String) {
-        let code: Code =
-            switch status.code {
+        self.init(Code(status.code), "\(status) (job \(job))")
+    }
+}
+
+extension CommandFailure.Code {
+    /// How a command ends whose job ended so.
+    init(_ code: StatusCode) {
+        self =
+            switch code {
             case .unavailable, .resourceExhausted, .deadlineExceeded, .cancelled, .aborted: .temporary
             case let code where code.isPermanent: .refused
             default: .internalFailure
             }
-        self.init(code, "\(status) (job \(job))")
     }
 }

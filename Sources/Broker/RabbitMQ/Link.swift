@@ -22,6 +22,7 @@ final class Link<Role: LinkRole> {
     private let connector: Connector
     private let report: (BrokerState) -> Void
     private let logger: Logger
+    private let watch: LoopWatch
     private let role: Role
     private var backoff: Backoff
     private var random = SystemRandomNumberGenerator()
@@ -34,23 +35,25 @@ final class Link<Role: LinkRole> {
 
     private init(
         mailbox: Mailbox<Message>, connector: Connector, report: @escaping (BrokerState) -> Void, logger: Logger,
-        role: Role
+        watch: LoopWatch, role: Role
     ) {
         self.mailbox = mailbox
         self.connector = connector
         self.report = report
         self.logger = logger
+        self.watch = watch
         self.role = role
         backoff = connector.configuration.backoff
     }
 
     /// Starts the thread; the role is made on it and never leaves it.
     static func start(
-        _ mailbox: Mailbox<Message>, connector: Connector, logger: Logger,
+        _ mailbox: Mailbox<Message>, connector: Connector, logger: Logger, watch: LoopWatch,
         report: @escaping @Sendable (BrokerState) -> Void, role: @escaping @Sendable () -> Role
     ) -> Bool {
         BrokerThread.start {
-            Link(mailbox: mailbox, connector: connector, report: report, logger: logger, role: role()).run()
+            Link(mailbox: mailbox, connector: connector, report: report, logger: logger, watch: watch, role: role())
+                .run()
         }
     }
 
@@ -68,6 +71,7 @@ final class Link<Role: LinkRole> {
             wait()
         }
         shutDown()
+        watch.sleeps(milliseconds: -1)
     }
 
     private func handle(_ message: Message) {
@@ -195,7 +199,10 @@ final class Link<Role: LinkRole> {
             let events = role.outbox.isEmpty ? POLLIN : POLLIN | POLLOUT
             descriptors.append(pollfd(fd: wire.descriptor, events: Int16(events), revents: 0))
         }
-        poll(&descriptors, nfds_t(descriptors.count), mayHaveInput ? 0 : timeLimit())
+        let limit = mayHaveInput ? 0 : timeLimit()
+        watch.sleeps(milliseconds: limit)
+        poll(&descriptors, nfds_t(descriptors.count), limit)
+        watch.works()
         if descriptors.count > 1, descriptors[1].revents & ~Int16(POLLOUT) != 0 { mayHaveInput = true }
     }
 

@@ -12,6 +12,8 @@ public final class RabbitMQBroker: Broker {
 
     private let configuration: RabbitMQConfiguration
     private let health = Health()
+    private let consumingWatch = LoopWatch()
+    private let publishingWatch = LoopWatch()
     private let consuming: Mailbox<Link<ConsumeRole>.Message>?
     private let publishing: Mailbox<Link<PublishRole>.Message>?
     private let nextSubscription = Atomic<UInt64>(1)
@@ -31,11 +33,12 @@ public final class RabbitMQBroker: Broker {
         let started =
             ConsumeLink.start(
                 consuming, connector: Connector(configuration: configuration, purpose: "consume"), logger: logger,
-                report: { [health] in health.set($0, of: .consuming) },
+                watch: consumingWatch, report: { [health] in health.set($0, of: .consuming) },
                 role: { [configuration] in ConsumeRole(configuration: configuration, logger: logger) })
             && PublishLink.start(
                 publishing, connector: Connector(configuration: configuration, purpose: "publish"), logger: logger,
-                report: { [health] in health.set($0, of: .publishing) }, role: { PublishRole() })
+                watch: publishingWatch, report: { [health] in health.set($0, of: .publishing) }, role: { PublishRole() }
+            )
         if !started { health.board.set(.disconnected(.disconnected("the system gives no thread"))) }
     }
 
@@ -47,6 +50,10 @@ public final class RabbitMQBroker: Broker {
     public var state: BrokerState { health.board.state }
 
     public var states: AsyncStream<BrokerState> { health.board.subscribe() }
+
+    /// By how much the threads of the two connections are late: zero while they go round, whether or not there is a
+    /// broker; more and more where one hangs.
+    public var delays: (consuming: Duration, publishing: Duration) { (consumingWatch.delay, publishingWatch.delay) }
 
     /// Waits until the broker is connected.
     /// - Throws: ``BrokerError/authenticationFailed(_:)`` and ``BrokerError/invalid(_:)`` at once, since they do not
@@ -148,15 +155,28 @@ public final class RabbitMQBroker: Broker {
     // MARK: Consuming
 
     public func consume(queue: String, prefetch: UInt16, consumerTag: String?) async throws(BrokerError) -> Consumer {
-        try checkShortString(queue, "queue name")
         let tag = consumerTag ?? "rectifid-" + randomName()
+        return try await subscribe(to: queue, prefetch: prefetch, tag: tag, streamOffset: nil)
+    }
+
+    public func read(stream: String, since age: Duration, prefetch: UInt16) async throws(BrokerError) -> Consumer {
+        // The broker measures an interval by its own clock, again at each subscription.
+        try await subscribe(
+            to: stream, prefetch: prefetch, tag: "rectifid-" + randomName(),
+            streamOffset: "\(max(age.components.seconds, 1))s")
+    }
+
+    private func subscribe(
+        to queue: String, prefetch: UInt16, tag: String, streamOffset: String?
+    ) async throws(BrokerError) -> Consumer {
+        try checkShortString(queue, "queue name")
         try checkShortString(tag, "consumer tag")
         guard prefetch > 0 else { throw .invalid("a prefetch of 0 means no limit to the broker; use 1 or more") }
         let id = nextSubscription.add(1, ordering: .relaxed).oldValue
         let call = Call<Void>()
         let buffer = DeliveryBuffer()
         let request = SubscribeRequest(
-            id: id, queue: queue, prefetch: prefetch, tag: tag, buffer: buffer,
+            id: id, queue: queue, prefetch: prefetch, tag: tag, streamOffset: streamOffset, buffer: buffer,
             deadline: .now + configuration.callTimeLimit, call: call)
         try await call.value { consuming?.post(.command(.subscribe(request))) ?? false }
         return Consumer(queue: queue, tag: tag, buffer: buffer) { [consuming] in

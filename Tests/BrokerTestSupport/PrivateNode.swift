@@ -2,24 +2,30 @@ import Foundation
 import Testing
 
 /// A RabbitMQ node of a test's own, which it may restart, crash and alarm.
-struct PrivateNode: Sendable {
-    let directory: String
-    let url: String
+public struct PrivateNode: Sendable {
+    public let directory: String
+    public let url: String
 
     /// Set where `scripts/broker` can be used.
-    static let isAvailable = ProcessInfo.processInfo.environment["RECTIFID_TEST_BROKER_DIR"] != nil
+    public static let isAvailable = ProcessInfo.processInfo.environment["RECTIFID_TEST_BROKER_DIR"] != nil
 
     private static let script = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("scripts/broker").path
 
-    /// Runs a body with a new node, with further lines of rabbitmq.conf, and stops the node afterwards.
-    static func with(settings: String = "", _ body: (PrivateNode) async throws -> Void) async throws {
+    /// Runs a body with a new node, with further lines of rabbitmq.conf and plugins, and stops the node afterwards.
+    public static func with(
+        settings: String = "", plugins: [String] = [], _ body: (PrivateNode) async throws -> Void
+    ) async throws {
         let directory = FileManager.default.temporaryDirectory.appendingPathComponent("rectifid-\(UUID())").path
         let extra = directory + ".conf"
         try settings.write(toFile: extra, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: extra) }
-        let url = try await run(script, ["start", directory], ["RECTIFID_BROKER_CONF": extra])
+        let url = try await run(
+            script, ["start", directory],
+            [
+                "RECTIFID_BROKER_CONF": extra, "RECTIFID_BROKER_PLUGINS": plugins.joined(separator: ","),
+            ])
         let result: Result<Void, any Error>
         do {
             try await body(PrivateNode(directory: directory, url: url))
@@ -32,17 +38,27 @@ struct PrivateNode: Sendable {
         try result.get()
     }
 
-    func restart() async throws { _ = try await Self.run(Self.script, ["restart", directory]) }
+    public func restart() async throws { _ = try await Self.run(Self.script, ["restart", directory]) }
 
-    func crash() async throws { _ = try await Self.run(Self.script, ["crash", directory]) }
+    public func crash() async throws { _ = try await Self.run(Self.script, ["crash", directory]) }
 
-    func control(_ arguments: String...) async throws {
-        _ = try await Self.run(Self.script, ["ctl", directory, "--quiet"] + arguments)
+    /// Runs rabbitmqctl and returns what it printed.
+    @discardableResult
+    public func control(_ arguments: String...) async throws -> String {
+        try await Self.run(Self.script, ["ctl", directory, "--quiet"] + arguments)
     }
+
+    /// Where it listens on 127.0.0.1.
+    public var port: UInt16 {
+        get throws { UInt16(try #require(URL(string: url)?.port)) }
+    }
+
+    /// A port of 127.0.0.1 that the system has just had free.
+    public static func freePort() throws -> UInt16 { try LoopbackSocket.freePort() }
 
     /// Runs a command and returns what it printed.
     @discardableResult
-    static func run(
+    public static func run(
         _ path: String, _ arguments: [String], _ environment: [String: String] = [:]
     ) async throws -> String {
         let process = Process()
@@ -56,7 +72,7 @@ struct PrivateNode: Sendable {
             process.terminationHandler = { _ in continuation.resume() }
             do { try process.run() } catch { continuation.resume(throwing: error) }
         }
-        let text = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+        let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
         try #require(process.terminationStatus == 0, "\(arguments): \(text)")
         return text.trimmingCharacters(in: .whitespacesAndNewlines)
     }
