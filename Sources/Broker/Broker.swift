@@ -54,6 +54,21 @@ public protocol Broker: Sendable {
     /// - Throws: ``BrokerError/notFound(_:)`` where there is no such queue.
     func consume(queue: String, prefetch: UInt16, consumerTag: String?) async throws(BrokerError) -> Consumer
 
+    /// Reads a stream: what was written to it in the last `age` and what is written from now on.
+    ///
+    /// Reading takes nothing away: every reader gets everything. After a reconnect the reading starts again at `age`
+    /// before that moment, so messages repeat. Deliveries are acknowledged like any, which lets the broker send more;
+    /// to reject or release them is the same, since a stream takes nothing back. There is no mark for the end of what
+    /// is there: who must know it publishes a message of its own and reads up to that. RabbitMQ 3.10 answers
+    /// ``get(queue:)`` on a stream by closing the connection, so nobody should ask.
+    /// - Parameters:
+    ///   - stream: Name of a queue of the kind ``Queue/Kind/stream``.
+    ///   - age: Whole seconds, by the broker's clock. The broker starts at the chunk that holds that moment, and may
+    ///     so give a little more.
+    ///   - prefetch: How many unsettled deliveries the broker may have outstanding here, 1 or more.
+    /// - Throws: ``BrokerError/notFound(_:)`` where there is no such queue.
+    func read(stream: String, since age: Duration, prefetch: UInt16) async throws(BrokerError) -> Consumer
+
     /// Takes one message without subscribing, or nil from an empty queue; it must be settled like any delivery.
     func get(queue: String) async throws(BrokerError) -> Delivery?
 

@@ -8,6 +8,8 @@ public struct Queue: Sendable, Equatable {
         case classic
         /// Replicated, durable, counts deliveries.
         case quorum
+        /// A durable log that reading takes nothing from: for ``Broker/read(stream:since:prefetch:)`` alone.
+        case stream
     }
 
     /// What a full queue does (`x-overflow`).
@@ -39,6 +41,11 @@ public struct Queue: Sendable, Equatable {
     public var maximumLength: Int?
     /// How many bytes of ready messages the queue holds (`x-max-length-bytes`).
     public var maximumBytes: Int?
+    /// How old what a stream holds may be (`x-max-age`), in whole seconds; only full segments are looked at.
+    public var maximumAge: Duration?
+    /// How many bytes of a stream are thrown away together, when they are too old or too many
+    /// (`x-stream-max-segment-size-bytes`).
+    public var segmentBytes: Int?
     public var overflow: Overflow?
     /// Where rejected, expired and overflowing messages go; the empty name is the default exchange.
     public var deadLetterExchange: String?
@@ -52,7 +59,8 @@ public struct Queue: Sendable, Equatable {
     public init(
         _ name: String, kind: Kind = .quorum, isDurable: Bool = true, isExclusive: Bool = false,
         isAutoDelete: Bool = false, deliveryLimit: Int? = nil, messageTTL: Duration? = nil,
-        unusedExpiry: Duration? = nil, maximumLength: Int? = nil, maximumBytes: Int? = nil, overflow: Overflow? = nil,
+        unusedExpiry: Duration? = nil, maximumLength: Int? = nil, maximumBytes: Int? = nil,
+        maximumAge: Duration? = nil, segmentBytes: Int? = nil, overflow: Overflow? = nil,
         deadLetterExchange: String? = nil, deadLetterRoutingKey: String? = nil,
         deadLetterStrategy: DeadLetterStrategy? = nil, isSingleActiveConsumer: Bool = false,
         otherArguments: [String: HeaderValue] = [:]
@@ -67,6 +75,8 @@ public struct Queue: Sendable, Equatable {
         self.unusedExpiry = unusedExpiry
         self.maximumLength = maximumLength
         self.maximumBytes = maximumBytes
+        self.maximumAge = maximumAge
+        self.segmentBytes = segmentBytes
         self.overflow = overflow
         self.deadLetterExchange = deadLetterExchange
         self.deadLetterRoutingKey = deadLetterRoutingKey
@@ -84,6 +94,8 @@ public struct Queue: Sendable, Equatable {
         if let unusedExpiry { table["x-expires"] = .int64(try unusedExpiry.wholeMilliseconds("queue expiry")) }
         if let maximumLength { table["x-max-length"] = .int64(Int64(maximumLength)) }
         if let maximumBytes { table["x-max-length-bytes"] = .int64(Int64(maximumBytes)) }
+        if let maximumAge { table["x-max-age"] = .string("\(max(maximumAge.components.seconds, 1))s") }
+        if let segmentBytes { table["x-stream-max-segment-size-bytes"] = .int64(Int64(segmentBytes)) }
         if let overflow { table["x-overflow"] = .string(overflow.rawValue) }
         if let deadLetterExchange { table["x-dead-letter-exchange"] = .string(deadLetterExchange) }
         if let deadLetterRoutingKey { table["x-dead-letter-routing-key"] = .string(deadLetterRoutingKey) }

@@ -15,12 +15,11 @@ public import RectifIDClient
 ///
 /// While letters are held others do not see them: two who looked at the same time would each see a part. So a round is
 /// taken by one at a time, who holds the exclusive queue ``Pool/deadLetterLock``; it goes with its connection, so a dead
-/// operator locks nobody out. Who has no permission to declare that queue goes on without. Only receipts are held, 16
-/// bytes each, never bodies.
+/// operator locks nobody out. Who has no permission to declare that queue goes on without. On one connection, which holds
+/// the lock once, only one look or action may be under way. Only receipts are held, 16 bytes each, never bodies.
 ///
-/// A copy of the letters in a stream could be read without taking, but it would hold every body twice, could not forget
-/// a letter that was retried, so that every look would have to subtract one from the other, and needs a plugin-free but
-/// newer broker than the cheapest supported one for a safe retention. Taking and giving back needs none of that.
+/// A copy of the letters in a stream could be read without taking. But it would keep every body twice and could not forget
+/// a letter that was retried: every look would have to take the queue's letters too, to tell which ones are still there.
 public struct DeadLetterQueue: Sendable {
     /// Where letters lie.
     public enum Compartment: Sendable, Equatable {

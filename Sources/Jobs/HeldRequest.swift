@@ -9,30 +9,33 @@ import RectifIDClient
 /// the two repeats work but never loses a job.
 struct HeldRequest: Sendable {
     let delivery: Delivery
-    let lane: Lane
+    /// Where it came from, and goes when it is published again.
+    let queue: WorkQueue
     let address: ReplyAddress
     let broker: any Broker
     let configuration: WorkerConfiguration
     let observer: any JobObserver
     let logger: Logger
 
+    var lane: Lane { queue.lane }
+
     /// Publishes an event for the client, confirmed.
     ///
     /// - Parameter patience: How long to wait for a reply queue that is not there.
     /// - Throws: `BrokerError.unroutable` where there is no such queue.
     func reply(_ event: PersonalizeEvent, patience: Duration) async throws(BrokerError) {
-        guard let queue = address.queue else { return }
+        guard let replies = address.queue else { return }
         let message = address.message(event, at: configuration.wallTime.read())
         try await publish(
-            event.isFinal ? .result : .event, message, exchange: "", routingKey: queue, unroutablePatience: patience)
+            event.isFinal ? .result : .event, message, exchange: "", routingKey: replies, unroutablePatience: patience)
     }
 
     /// Publishes an event that the job can do without.
     func notify(_ event: PersonalizeEvent) async {
-        guard let queue = address.queue else { return }
+        guard let replies = address.queue else { return }
         do {
             try await send(
-                .event, address.message(event, at: configuration.wallTime.read()), exchange: "", routingKey: queue,
+                .event, address.message(event, at: configuration.wallTime.read()), exchange: "", routingKey: replies,
                 timeLimit: .seconds(10))
         } catch {
             logger.debug("progress not delivered", metadata: ["error": "\(error)"])
@@ -41,19 +44,24 @@ struct HeldRequest: Sendable {
 
     /// Publishes the request again, for another worker to go on from `state`.
     func publishForResumption(_ request: PersonalizeRequest, from state: ResumeState) async throws(BrokerError) {
-        var request = request
-        request.resume = state
-        let body = request.encode()
-        guard body.count <= configuration.messageLimits.maximumBytes else {
-            throw .messageTooLarge(bytes: body.count, limit: configuration.messageLimits.maximumBytes)
+        guard let body = await resumableBody(request, from: state) else {
+            throw .messageTooLarge(
+                bytes: state.encode().count + delivery.body.count, limit: configuration.messageLimits.maximumBytes)
         }
+        var properties = properties(due: configuration.wallTime.read())
+        // For whoever cannot read it in the state.
+        properties.headers[JobHeader.nextSequence] = .int64(Int64(clamping: state.nextSequence))
         try await publish(
-            .resumption, OutgoingMessage(properties(due: configuration.wallTime.read()), body: body),
-            exchange: configuration.pool.workExchange, routingKey: lane.rawValue)
+            .resumption, OutgoingMessage(properties, body: body),
+            exchange: configuration.pool.workExchange, routingKey: queue.routingKey)
     }
 
     /// Publishes the request to wait for its next attempt.
-    func publishForRetry(afterAttempt attempt: Int, status: Status, nextSequence: UInt64) async throws(BrokerError) {
+    ///
+    /// - Parameter body: Instead of the request's own, where there is something better to try again with.
+    func publishForRetry(
+        afterAttempt attempt: Int, status: Status, nextSequence: UInt64, body: [UInt8]? = nil
+    ) async throws(BrokerError) {
         let now = configuration.wallTime.read()
         let delay = configuration.pool.retryDelay(afterAttempt: attempt)
         var properties = properties(due: now + delay.milliseconds)
@@ -63,8 +71,8 @@ struct HeldRequest: Sendable {
             properties.headers[Wire.Header.deathFirstTime] = .int64(now)
         }
         try await publish(
-            .retry, OutgoingMessage(properties, body: delivery.body), exchange: configuration.pool.retryExchange(delay),
-            routingKey: lane.rawValue)
+            .retry, OutgoingMessage(properties, body: body ?? delivery.body),
+            exchange: configuration.pool.retryExchange(delay), routingKey: queue.routingKey)
     }
 
     /// Publishes the request to the dead letters.
@@ -80,7 +88,7 @@ struct HeldRequest: Sendable {
         header.write(to: &properties.headers)
         try await publish(
             .deadLetter, OutgoingMessage(properties, body: body ?? delivery.body),
-            exchange: configuration.pool.deadLetterExchange, routingKey: lane.rawValue)
+            exchange: configuration.pool.deadLetterExchange, routingKey: queue.routingKey)
     }
 
     /// Tells the broker that the request is dealt with.

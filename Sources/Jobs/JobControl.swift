@@ -27,6 +27,7 @@ final class JobControl: Sendable {
         var stop: Stop?
         var iteration = 0
         var iterations = 0
+        var onStop: (@Sendable () -> Void)?
     }
 
     let jobID: String
@@ -42,9 +43,20 @@ final class JobControl: Sendable {
 
     /// Asks the job to stop; a stronger reason replaces a weaker one.
     func ask(_ stop: Stop) {
-        contents.withLock { contents in
+        let onStop = contents.withLock { contents in
             if contents.stop.map({ $0.rank < stop.rank }) ?? true { contents.stop = stop }
+            return contents.onStop
         }
+        onStop?()
+    }
+
+    /// Calls `body` when something is asked for, or now where something was; may call it more than once.
+    func onStop(_ body: @escaping @Sendable () -> Void) {
+        let isAsked = contents.withLock { contents in
+            contents.onStop = body
+            return contents.stop != nil
+        }
+        if isAsked { body() }
     }
 
     /// Iterations completed, and how many there are in all.

@@ -6,9 +6,14 @@ import RectifIDClient
 extension JobWorker {
     /// Declares the worker's own queue on the control exchange and subscribes to it.
     func subscribeToControl() async throws(BrokerError) -> Consumer {
-        try await broker.declare(configuration.pool.controlTopology(ofWorker: configuration.workerID))
-        return try await broker.consume(
-            queue: configuration.pool.controlQueue(ofWorker: configuration.workerID), prefetch: 8)
+        let (pool, id) = (configuration.pool, configuration.workerID)
+        do throws(BrokerError) {
+            try await broker.declare(pool.controlTopology(ofWorker: id))
+        } catch .notFound {
+            // A pool that was declared by an older version; there is a warning where its stream is looked for.
+            try await broker.declare(pool.controlTopology(ofWorker: id, hearsCancellations: false))
+        }
+        return try await broker.consume(queue: pool.controlQueue(ofWorker: id), prefetch: 8)
     }
 
     /// Answers what all workers are asked: to cancel a job, to describe themselves.

@@ -5,8 +5,8 @@ import RectifIDClient
 
 extension JobWorker {
     /// Takes one request from its delivery to its settlement; the slot is given back as soon as its computation ends.
-    func process(_ delivery: Delivery, lane: Lane) async {
-        let request = hold(delivery, lane: lane)
+    func process(_ delivery: Delivery, from queue: WorkQueue) async {
+        let request = hold(delivery, from: queue)
         let job: Job
         switch read(request) {
         case .success(let readable): job = readable
@@ -37,16 +37,16 @@ extension JobWorker {
     }
 
     /// What is known of a request before it is read.
-    private func hold(_ delivery: Delivery, lane: Lane) -> HeldRequest {
+    private func hold(_ delivery: Delivery, from queue: WorkQueue) -> HeldRequest {
         var address = ReplyAddress(delivery.properties)
         let observer = observer.took(
-            TakenRequest(delivery, lane: lane, jobID: address.jobID, at: configuration.wallTime.read()))
+            TakenRequest(delivery, lane: queue.lane, jobID: address.jobID, at: configuration.wallTime.read()))
         if let headers = observer.traceHeaders { address.trace = headers }
         var logger = logger
         for (key, value) in observer.logMetadata { logger[metadataKey: key] = value }
         logger[metadataKey: "job"] = "\(address.jobID)"
         return HeldRequest(
-            delivery: delivery, lane: lane, address: address, broker: broker, configuration: configuration,
+            delivery: delivery, queue: queue, address: address, broker: broker, configuration: configuration,
             observer: observer, logger: logger)
     }
 
@@ -69,11 +69,19 @@ extension JobWorker {
     private func compute(
         _ job: Job, control: JobControl, of request: HeldRequest
     ) async -> (JobComputation.Outcome, UInt64) {
+        let material: Material
+        switch await collect(job, control: control, logger: request.logger) {
+        case .success(let collected): material = collected
+        case .failure(let status):
+            slots.giveBack()
+            return (.failed(status, nil), job.firstSequence)
+        }
         // When the broker takes no messages, the oldest progress is dropped, not the job held up.
         let (events, continuation) = AsyncStream.makeStream(
             of: PersonalizeEvent.Body.self, bufferingPolicy: .bufferingNewest(64))
         let computation = JobComputation(
-            job: job, control: control, personalizer: personalizer, configuration: configuration,
+            job: material.job, files: material.pictures, control: control, personalizer: personalizer,
+            configuration: configuration,
             observer: request.observer, emit: { continuation.yield($0) })
         async let sequence = publish(events, of: job, control: control, request: request)
         let outcome = await withTaskCancellationHandler {
@@ -119,6 +127,8 @@ struct FailedAttempt: Error {
     var sequence: UInt64
     /// Whether to try no more, whatever the status says.
     var isLast = false
+    /// To try again with instead of the request's own body, where some of the work is done.
+    var body: [UInt8]?
 }
 
 extension Status {

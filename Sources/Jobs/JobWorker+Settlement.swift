@@ -35,7 +35,12 @@ extension JobWorker {
         _ request: HeldRequest, job: Job, result: PersonalizeResult, state: ResumeState?, attempt: FailedAttempt,
         patience: Duration
     ) async -> Bool {
-        let event = PersonalizeEvent(jobID: job.id, sequence: attempt.sequence, body: .result(result))
+        let deposited: PersonalizeResult
+        do throws(Status) { deposited = try await request.deposit(result) } catch {
+            await fail(request, await unfinished(attempt, error, of: request, job: job, state: state))
+            return true
+        }
+        let event = PersonalizeEvent(jobID: job.id, sequence: attempt.sequence, body: .result(deposited))
         do {
             try await request.reply(event, patience: patience)
         } catch .unroutable {
@@ -48,11 +53,12 @@ extension JobWorker {
                 return false
             }
             var attempt = attempt
-            attempt.status = Status(.internal, "the result could not be sent: \(error)", isRetryable: false)
+            attempt.status = .unsendable(error, hasStore: configuration.claimCheck != nil)
             await fail(request, attempt)
             return true
         }
         await request.acknowledge()
+        await request.discardState(of: job.request)
         leave(request, Settlement(.succeeded, attempt: job.attempt, similarity: result.similarity))
         request.logger.info(
             "finished",
@@ -100,7 +106,11 @@ extension JobWorker {
         }
         // What its client has stopped, or no time is left for, is nothing to look into.
         let isWorthALook = status.code != .cancelled && status.code != .deadlineExceeded
-        if isWorthALook, !(await publishAsDeadLetter(request, status, attempts: failure.attempt)) { return }
+        if isWorthALook,
+            !(await publishAsDeadLetter(request, status, attempts: failure.attempt, body: failure.body))
+        {
+            return
+        }
         await request.acknowledge()
         leave(
             request,
@@ -110,7 +120,8 @@ extension JobWorker {
     private func retry(_ request: HeldRequest, _ failure: FailedAttempt) async {
         do {
             try await request.publishForRetry(
-                afterAttempt: failure.attempt, status: failure.status, nextSequence: failure.sequence)
+                afterAttempt: failure.attempt, status: failure.status, nextSequence: failure.sequence,
+                body: failure.body)
         } catch {
             request.logger.error("not sent to wait for a retry", metadata: ["error": "\(error)"])
             return await release(request, code: failure.status.code, attempt: failure.attempt)
@@ -143,6 +154,18 @@ extension JobWorker {
         return true
     }
 
+    /// A failure after the last pass: with the state, so that another attempt needs that pass alone.
+    private func unfinished(
+        _ attempt: FailedAttempt, _ status: Status, of request: HeldRequest, job: Job, state: ResumeState?
+    ) async -> FailedAttempt {
+        var attempt = attempt
+        attempt.status = status
+        guard var state else { return attempt }
+        state.nextSequence = attempt.sequence
+        attempt.body = await request.resumableBody(job.request, from: state)
+        return attempt
+    }
+
     /// Keeps a job whose result nobody can be given: as a dead letter with its state, so that a retry needs one pass.
     private func bury(
         _ request: HeldRequest, job: Job, status: Status, state: ResumeState?, attempt: FailedAttempt
@@ -150,10 +173,7 @@ extension JobWorker {
         var body: [UInt8]?
         if var state {
             state.nextSequence = attempt.sequence
-            var resumable = job.request
-            resumable.resume = state
-            let bytes = resumable.encode()
-            if bytes.count <= configuration.messageLimits.maximumBytes { body = bytes }
+            body = await request.resumableBody(job.request, from: state)
         }
         request.logger.warning("undeliverable", metadata: ["reason": "\(status.message)"])
         guard await publishAsDeadLetter(request, status, attempts: job.attempt, body: body) else { return }
@@ -207,6 +227,14 @@ extension JobWorker {
 }
 
 extension Status {
+    static func unsendable(_ error: BrokerError, hasStore: Bool) -> Status {
+        let advice =
+            if case .messageTooLarge = error, !hasStore {
+                "; ask for a smaller picture or for JPEG, or start the workers with --store"
+            } else { "" }
+        return Status(.internal, "the result could not be sent: \(error)\(advice)", isRetryable: false)
+    }
+
     static func undeliverable(_ address: ReplyAddress) -> Status {
         Status(
             .unavailable,

@@ -20,7 +20,7 @@ public final class JobWorker: Service {
     /// Places for requests that are held, those included whose answer is on its way: a client that is gone or a broker
     /// that is slow is waited for beside the next job's computation, but not by any number of requests.
     let holds: Slots
-    let jobs = RunningJobs()
+    let jobs: RunningJobs
     private let life = Mutex(WorkerState.starting)
     let start = ContinuousClock.now
 
@@ -36,6 +36,7 @@ public final class JobWorker: Service {
         var logger = logger
         logger[metadataKey: "worker"] = "\(configuration.workerID)"
         self.logger = logger
+        jobs = RunningJobs(wallTime: configuration.wallTime)
         slots = Slots(max(configuration.slots, 1))
         holds = Slots(max(configuration.slots, 1) + 8)
     }
@@ -73,12 +74,16 @@ public final class JobWorker: Service {
         // Before the first job, so that no cancellation is missed by a worker that has one.
         let control = try await subscribeToControl()
         let listening = Task { await listen(to: control) }
+        let cancellations = await recallCancellations()
+        let remembering = Task { await listen(toCancellationsFrom: cancellations) }
         life.withLock { if $0 == .starting { $0 = .ready } }
         logger.info("ready", metadata: ["pool": "\(configuration.pool.name)", "slots": "\(configuration.slots)"])
         let end: Result<Void, BrokerError> = await takeJobs()
         life.withLock { $0 = .draining }
         listening.cancel()
+        remembering.cancel()
         await listening.value
+        await remembering.value
         let counts = jobs.counts
         logger.info(
             "stopped",
@@ -91,14 +96,14 @@ public final class JobWorker: Service {
     /// Takes jobs while there are free slots, each in a task of its own, and waits for the last.
     private func takeJobs() async -> Result<Void, BrokerError> {
         await withDiscardingTaskGroup { group in
-            var intake = Intake(broker: broker, pool: configuration.pool, slots: slots, logger: logger)
+            var intake = Intake(broker: broker, configuration: configuration, slots: slots, logger: logger)
             var backoff = Backoff(initial: .milliseconds(200), maximum: .seconds(10))
             while await takePlaces() {
                 do throws(BrokerError) {
-                    guard let (delivery, lane) = try await intake.next() else { break }
+                    guard let (delivery, queue) = try await intake.next() else { break }
                     backoff.reset()
                     group.addTask {
-                        await self.process(delivery, lane: lane)
+                        await self.process(delivery, from: queue)
                         self.holds.giveBack()
                     }
                 } catch {

@@ -7,17 +7,23 @@ final class RunningJobs: Sendable {
     private struct Contents {
         var running: [ObjectIdentifier: JobControl] = [:]
         var isDraining = false
-        var cancelled = RecentJobs<String>()
-        var finished = RecentJobs<Void>()
+        /// Why each was cancelled.
+        var cancelled = RecentJobs<String>(.init(count: 100_000, age: Pool.cancellationLife))
+        var finished = RecentJobs<Void>(.init(count: 10_000, age: Pool.cancellationLife))
         var counts = WorkerCounts()
     }
 
     private let contents = Mutex(Contents())
+    private let wallTime: WallTime
+
+    init(wallTime: WallTime) {
+        self.wallTime = wallTime
+    }
 
     /// Takes a job up; nil and the reason where it was cancelled before.
     func begin(_ id: String) -> (control: JobControl?, cancelReason: String) {
         contents.withLock { contents in
-            if let reason = contents.cancelled[id] { return (nil, reason) }
+            if let reason = contents.cancelled.note(on: id, at: wallTime.read()) { return (nil, reason) }
             let control = JobControl(jobID: id)
             if contents.isDraining { control.ask(.handOver) }
             contents.running[ObjectIdentifier(control)] = control
@@ -29,7 +35,7 @@ final class RunningJobs: Sendable {
     func end(_ control: JobControl, isAnswered: Bool) {
         contents.withLock { contents in
             contents.running[ObjectIdentifier(control)] = nil
-            if isAnswered { contents.finished.note((), for: control.jobID) }
+            if isAnswered { contents.finished.note((), on: control.jobID, at: wallTime.read()) }
         }
     }
 
@@ -44,15 +50,20 @@ final class RunningJobs: Sendable {
     /// Cancels a job, and says what that means for it.
     func cancel(_ request: CancelRequest) -> (outcome: CancelOutcome, iteration: Int) {
         contents.withLock { contents in
+            let now = wallTime.read()
             let matching = contents.running.values.filter { $0.jobID == request.jobID }
             for control in matching { control.ask(.cancel(reason: request.reason)) }
             // Also while it runs: after a crash or a retry it may come again.
             if let running = matching.first {
-                contents.cancelled.note(request.reason, for: request.jobID)
+                contents.cancelled.note(request.reason, on: request.jobID, at: now)
                 return (.stopping, running.progress.iteration)
             }
-            if contents.finished[request.jobID] != nil { return (.finished, 0) }
-            contents.cancelled.note(request.reason, for: request.jobID)
+            if contents.finished.note(on: request.jobID, at: now) != nil {
+                // What ended because it was cancelled a moment ago has no result that could stand.
+                let isCancelled = contents.cancelled.note(on: request.jobID, at: now) != nil
+                return (isCancelled ? .stopping : .finished, 0)
+            }
+            contents.cancelled.note(request.reason, on: request.jobID, at: now)
             return (.noted, 0)
         }
     }
@@ -71,22 +82,5 @@ final class RunningJobs: Sendable {
                 jobID: control.jobID, iteration: iteration, iterations: iterations,
                 seconds: control.start.duration(to: .now).inSeconds)
         }
-    }
-}
-
-/// A note per job for the last 10,000 jobs or more: who never hears of a job's end must not remember it for ever.
-private struct RecentJobs<Note> {
-    private let capacity = 10_000
-    private var notes: [String: Note] = [:]
-    private var order: [String] = []
-
-    subscript(id: String) -> Note? { notes[id] }
-
-    mutating func note(_ note: Note, for id: String) {
-        if notes.updateValue(note, forKey: id) == nil { order.append(id) }
-        // By halves, so that forgetting costs little per job.
-        guard order.count >= 2 * capacity else { return }
-        for old in order.prefix(capacity) { notes[old] = nil }
-        order.removeFirst(capacity)
     }
 }

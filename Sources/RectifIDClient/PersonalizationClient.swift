@@ -129,6 +129,7 @@ extension PersonalizationClient {
         var headers = headers
         if let deadline { headers[Wire.Header.deadline] = .int64(deadline) }
         headers[Wire.Header.due] = .int64(configuration.wallTime.read())
+        if let name = configuration.clientName { headers[Wire.Header.client] = .string(name) }
         if let trace {
             headers[Wire.Header.traceParent] = .string(trace.traceParent)
             headers[Wire.Header.traceState] = trace.traceState.map { .string($0) }
@@ -146,17 +147,33 @@ extension PersonalizationClient {
         }
         let limit = configuration.submitTimeLimit
         do throws(BrokerError) {
-            try await broker.publish(
+            try await enqueue(
                 OutgoingMessage(
                     properties(.personalize, id: id, correlation: correlation, headers: headers), body: body),
-                exchange: pool.workExchange, routingKey: lane.rawValue, mandatory: true,
-                timeLimit: min(patience ?? limit, limit))
+                in: lane, timeLimit: min(patience ?? limit, limit))
         } catch {
             continuation.finish()
             if case .timedOut = error, let patience, patience <= limit { throw .deadlineExceeded(jobID: id) }
             throw ClientError(error)
         }
         return Submission(jobID: id, replies: Replies(stream: events))
+    }
+
+    private func enqueue(
+        _ message: OutgoingMessage, in lane: Lane, timeLimit: Duration
+    ) async throws(BrokerError) {
+        let queue = pool.workQueue(lane, ofClient: configuration.clientName)
+        do throws(BrokerError) {
+            try await broker.publish(
+                message, exchange: pool.workExchange, routingKey: queue.routingKey, mandatory: true,
+                timeLimit: timeLimit)
+        } catch {
+            // The pool on the broker has fewer shards than this one.
+            guard case .unroutable = error, queue.shard > 0 else { throw error }
+            try await broker.publish(
+                message, exchange: pool.workExchange, routingKey: lane.rawValue, mandatory: true,
+                timeLimit: timeLimit)
+        }
     }
 
     private static func encode(_ request: PersonalizeRequest) throws(ClientError) -> [UInt8] {
@@ -202,17 +219,24 @@ extension PersonalizationClient {
 extension PersonalizationClient {
     /// Asks all workers to stop a job, running or still queued.
     ///
-    /// The job itself ends with a result of its own, CANCELLED, on its submission.
+    /// The job itself ends with a result of its own, CANCELLED, on its submission. When this returns the cancellation
+    /// is noted: the broker keeps it for a day (``Pool/cancellationStream``), so that a worker that starts later refuses
+    /// the job too. Where no worker runs there are no answers, and it holds all the same.
     ///
     /// - Parameter time: When to stop listening; nil: the answers have no end of their own.
     /// - Returns: The workers' answers as they come; `.stopping` and `.finished` come from one worker at most.
-    /// - Throws: ``ClientError``; `.broker(.unroutable)` where no worker listens.
+    /// - Throws: ``ClientError``.
     public func cancel(
         jobID: String, reason: String = "", within time: Duration? = nil
     ) async throws(ClientError) -> Replies<CancelReply> {
         let request = CancelRequest(jobID: jobID, reason: reason)
         do throws(MessageError) { try request.validate() } catch { throw .invalid(error) }
-        return try await ask(.cancel, body: request.encode(), exchange: pool.controlExchange, within: time)
+        do {
+            return try await ask(.cancel, body: request.encode(), exchange: pool.cancelExchange, within: time)
+        } catch .broker(.notFound) {
+            // A pool that was declared by an older version: whoever listens now will know.
+            return try await ask(.cancel, body: request.encode(), exchange: pool.controlExchange, within: time)
+        }
     }
 
     /// Asks all workers, or one, who they are, which models they hold and what they are doing.

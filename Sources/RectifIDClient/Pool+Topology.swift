@@ -19,6 +19,7 @@ extension Pool {
         topology.bindings.append(Binding(exchange: deadLetterExchange, queue: deadLetterQueue, routingKey: ""))
         addBinAndAudit(to: &topology)
         topology.exchanges.append(Exchange(controlExchange, kind: .fanout))
+        addCancellations(to: &topology)
         return topology
     }
 
@@ -41,15 +42,16 @@ extension Pool {
 
     private func addWork(to topology: inout Topology) {
         topology.exchanges.append(Exchange(workExchange, kind: .direct))
-        for lane in Lane.allCases {
+        for queue in workQueues {
             topology.queues.append(
                 Queue(
-                    workQueue(lane), deliveryLimit: deliveryLimit, maximumLength: maximumLength,
+                    workQueue(queue), deliveryLimit: deliveryLimit, maximumLength: maximumLength,
+                    maximumBytes: maximumBytes,
                     // At-least-once dead lettering needs this overflow; it falls back silently without.
                     overflow: .rejectPublish, deadLetterExchange: deadLetterExchange,
                     deadLetterStrategy: .atLeastOnce))
             topology.bindings.append(
-                Binding(exchange: workExchange, queue: workQueue(lane), routingKey: lane.rawValue))
+                Binding(exchange: workExchange, queue: workQueue(queue), routingKey: queue.routingKey))
         }
     }
 
@@ -63,8 +65,24 @@ extension Pool {
         topology.bindings.append(Binding(exchange: name, queue: name, routingKey: ""))
     }
 
-    /// The queue on which a worker hears ``controlExchange``; it lives as long as the worker's connection.
-    package func controlTopology(ofWorker id: String) -> Topology {
+    /// A stream, since every worker is to read all of it.
+    ///
+    /// Some 100,000 cancellations of usual size fit; a full one forgets the oldest, and those older than a day, by
+    /// segments.
+    private func addCancellations(to topology: inout Topology) {
+        topology.exchanges.append(Exchange(cancelExchange, kind: .fanout))
+        topology.queues.append(
+            Queue(
+                cancellationStream, kind: .stream, maximumBytes: 32_000_000, maximumAge: Self.cancellationLife,
+                segmentBytes: 1_000_000))
+        topology.bindings.append(Binding(exchange: cancelExchange, queue: cancellationStream, routingKey: ""))
+    }
+
+    /// The queue on which a worker hears ``controlExchange`` and ``cancelExchange``; it lives as long as the worker's
+    /// connection.
+    ///
+    /// - Parameter hearsCancellations: False for a pool without ``cancelExchange``, which older versions declared.
+    package func controlTopology(ofWorker id: String, hearsCancellations: Bool = true) -> Topology {
         let queue = controlQueue(ofWorker: id)
         return Topology(
             queues: [
@@ -72,7 +90,9 @@ extension Pool {
                     queue, kind: .classic, isDurable: false, isExclusive: true, isAutoDelete: true,
                     messageTTL: .seconds(60))
             ],
-            bindings: [Binding(exchange: controlExchange, queue: queue, routingKey: "")])
+            bindings: (hearsCancellations ? [controlExchange, cancelExchange] : [controlExchange]).map {
+                Binding(exchange: $0, queue: queue, routingKey: "")
+            })
     }
 
     /// Compares the broker with ``topology``: what is missing or different, one line each; nothing where all is well.

@@ -20,6 +20,24 @@ struct BrokerOptions: ParsableArguments {
     @Option(help: "Name that the pool's exchanges and queues begin with; rectifid by default. [RECTIFID_POOL]")
     var pool: String?
 
+    @Option(
+        help: """
+            Queues of each lane, among which clients are spread so that none waits for all of another's jobs, 1 to 64; 4 by \
+            default. The same for all of a pool, though a difference loses no job. [RECTIFID_SHARDS]
+            """)
+    var shards: Int?
+
+    @Option(
+        help: """
+            Jobs that may wait in a queue before it refuses more; 100000 by default. A queue that exists keeps what it was \
+            declared with: change that by a policy. [RECTIFID_MAXIMUM_LENGTH]
+            """)
+    var maximumLength: Int?
+
+    @Option(
+        help: "Bytes of jobs that may wait in a queue; no limit by default. As above. [RECTIFID_MAXIMUM_BYTES]")
+    var maximumBytes: Int?
+
     @Option(help: "PEM file of the authorities to trust with amqps; the system's by default. [RECTIFID_TLS_CA]")
     var tlsCA: String?
 
@@ -43,6 +61,9 @@ struct BrokerOptions: ParsableArguments {
     mutating func validate() throws {
         amqpURL = try EnvironmentValue.value(amqpURL, "amqp-url")
         pool = try EnvironmentValue.value(pool, "pool")
+        shards = try EnvironmentValue.value(shards, "shards")
+        maximumLength = try EnvironmentValue.value(maximumLength, "maximum-length")
+        maximumBytes = try EnvironmentValue.value(maximumBytes, "maximum-bytes")
         tlsCA = try EnvironmentValue.value(tlsCA, "tls-ca")
         tlsCertificate = try EnvironmentValue.value(tlsCertificate, "tls-certificate")
         tlsKey = try EnvironmentValue.value(tlsKey, "tls-key")
@@ -64,7 +85,10 @@ struct BrokerOptions: ParsableArguments {
     }
 
     func namedPool() throws(BrokerError) -> Pool {
-        try pool.map { (name) throws(BrokerError) in try Pool(name) } ?? .standard
+        let standard = Pool.standard
+        return try Pool(
+            pool ?? standard.name, maximumLength: maximumLength ?? standard.maximumLength, maximumBytes: maximumBytes,
+            shards: shards ?? standard.shards)
     }
 
     /// Logs to standard error.

@@ -8,8 +8,8 @@ struct Cancel: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Stops a job, running or still queued.",
         discussion: """
-            Every worker is asked. The one that runs the job stops it at its next iteration; the others will refuse it if
-            it comes along. Exit code 69 where no worker listens.
+            Every worker is asked. The one that runs the job stops it at its next iteration; the others, and those that
+            start within a day, will refuse it if it comes along.
             """)
 
     @Argument(help: "The job's id.")
@@ -34,11 +34,14 @@ struct Cancel: AsyncParsableCommand {
         try await broker.withBroker("rectifid cancel") { connection, pool in
             let client = try await PersonalizationClient.connect(
                 to: connection, pool: pool, replies: .exclusive())
+            var isAnswered = false
             for try await reply in try await client.cancel(jobID: jobID, reason: reason, within: .seconds(wait)) {
+                isAnswered = true
                 print(Self.sentence(reply))
                 // Only one worker can have the job; the others' notes change nothing.
                 if reply.outcome != .noted { break }
             }
+            if !isAnswered { print("noted: no worker has answered; whoever takes the job will refuse it") }
             await client.close()
         }
     }

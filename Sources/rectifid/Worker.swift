@@ -6,6 +6,7 @@ import Generation
 import Jobs
 import Logging
 import Monitoring
+import ObjectStores
 import RectifIDClient
 import ServiceLifecycle
 import Serving
@@ -23,6 +24,7 @@ struct WorkerCommand: AsyncParsableCommand {
 
     @OptionGroup var broker: BrokerOptions
     @OptionGroup var monitoring: MonitoringOptions
+    @OptionGroup var store: StoreOptions
 
     @Option(
         name: .customLong("model"),
@@ -123,6 +125,7 @@ struct WorkerCommand: AsyncParsableCommand {
         configuration.maximumAttempts = attempts ?? configuration.maximumAttempts
         if let maximumHold { configuration.maximumHold = .seconds(60 * maximumHold) }
         configuration.declaresTopology = !noDeclare
+        configuration.claimCheck = try await checkedStore(logger)
         let connection: RabbitMQBroker
         do throws(BrokerError) { configuration.pool = try broker.namedPool() } catch {
             throw CommandFailure(.refused, "\(error)")
@@ -147,6 +150,22 @@ struct WorkerCommand: AsyncParsableCommand {
             await connection.close()
             throw CommandFailure(.unavailable, "\(error)")
         }
+    }
+
+    /// The store, where there is to be one.
+    ///
+    /// One that is set up wrong is noticed here, not by the first job; one that is away may come back.
+    private func checkedStore(_ logger: Logger) async throws -> ClaimCheck? {
+        guard let claimCheck = try store.claimCheck() else { return nil }
+        do throws(ObjectStoreError) {
+            try await claimCheck.store.check()
+            logger.info("store ready", metadata: ["store": "\(claimCheck.store.name)"])
+        } catch {
+            if case .misconfigured = error { throw CommandFailure(error) }
+            // Not told from a missing object where the credentials may not list the bucket.
+            logger.warning("store not ready", metadata: ["store": "\(claimCheck.store.name)", "error": "\(error)"])
+        }
+        return claimCheck
     }
 
     private func load(_ logger: Logger) throws -> [Model] {

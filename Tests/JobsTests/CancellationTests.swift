@@ -48,11 +48,97 @@ struct CancellationTests {
     }
 
     @Test(arguments: BrokerKind.available)
-    func cancellingWithoutAWorkerIsAnError(kind: BrokerKind) async throws {
+    func aWorkerThatStartsAfterACancellationRefusesTheJobs(kind: BrokerKind) async throws {
         try await Stage.play(kind) { stage in
             let client = try await stage.client()
-            await #expect(throws: ClientError.self) { _ = try await client.cancel(jobID: "any") }
+            let unwanted = try await client.submit(try Sample.request(), jobID: "unwanted")
+            // Nobody listens, and yet this holds.
+            _ = try await client.cancel(jobID: "unwanted", reason: "too late")
+            for index in 1...1000 { _ = try await client.cancel(jobID: "other-\(index)") }
+            let personalizer = ScriptedPersonalizer()
+            try await stage.withWorker(personalizer) { _ in
+                let result = try await unwanted.result()
+                #expect(result.status.code == .cancelled && result.status.message.contains("too late"))
+                #expect(
+                    try await client.submit(try Sample.request(), jobID: "other-1000").result().status.code
+                        == .cancelled)
+                #expect(try await client.submit(try Sample.request(), jobID: "wanted").result().status == .ok)
+            }
+            #expect(personalizer.beginnings == 1)
             await client.close()
+        }
+    }
+
+    @Test(arguments: BrokerKind.available)
+    func aJobThatWaitsForARetryIsRefusedByAnotherWorker(kind: BrokerKind) async throws {
+        try await Stage.play(kind) { stage in
+            let client = try await stage.client()
+            let failing = ScriptedPersonalizer(onBegin: { (_) throws(Status) in throw Status(.unavailable, "later") })
+            var submission: Submission?
+            try await stage.withWorker(failing, configuration: stage.configuration("first")) { worker in
+                submission = try await client.submit(try Sample.request(), jobID: "retried")
+                try await eventually { worker.health.counts.retried >= 1 }
+                worker.drain()
+            }
+            _ = try await client.cancel(jobID: "retried")
+            let personalizer = ScriptedPersonalizer()
+            try await stage.withWorker(personalizer, configuration: stage.configuration("second")) { worker in
+                try await eventually { worker.health.state == .ready }
+                stage.passRetryDelay()
+                let result = try await submission?.result()
+                #expect(result?.status.code == .cancelled && result?.attempt ?? 0 > 1)
+            }
+            #expect(personalizer.beginnings == 0)
+            await client.close()
+        }
+    }
+
+    @Test(arguments: BrokerKind.available)
+    func aJobThatWasHandedOverIsRefusedByAnotherWorker(kind: BrokerKind) async throws {
+        try await Stage.play(kind) { stage in
+            let client = try await stage.client()
+            let gate = Gate(atPass: 1)
+            let gated = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
+            var submission: Submission?
+            try await stage.withWorker(gated, configuration: stage.configuration("first")) { worker in
+                submission = try await client.submit(try Sample.request(), jobID: "handed-over")
+                await gate.isReached()
+                worker.drain()
+                gate.open()
+                try await eventually { worker.health.counts.handedOver == 1 }
+            }
+            _ = try await client.cancel(jobID: "handed-over")
+            let personalizer = ScriptedPersonalizer()
+            try await stage.withWorker(personalizer, configuration: stage.configuration("second")) { _ in
+                let result = try await submission?.result()
+                #expect(result?.status.code == .cancelled)
+            }
+            #expect(personalizer.beginnings == 0)
+            await client.close()
+        }
+    }
+
+    /// Queues declared by a version that kept no cancellations, and a worker that may not declare.
+    @Test(arguments: BrokerKind.available)
+    func aPoolWithoutTheStreamCancelsWhatItsWorkersHearOf(kind: BrokerKind) async throws {
+        try await Stage.play(kind) { stage in
+            let broker = try await stage.connect()
+            var topology = stage.pool.topology
+            topology.exchanges.removeAll { $0.name == stage.pool.cancelExchange }
+            topology.queues.removeAll { $0.name == stage.pool.cancellationStream }
+            topology.bindings.removeAll { $0.exchange == stage.pool.cancelExchange }
+            try await broker.declare(topology)
+            let client = try await PersonalizationClient.connect(to: broker, pool: stage.pool)
+            var configuration = stage.configuration()
+            configuration.declaresTopology = false
+            try await stage.withWorker(ScriptedPersonalizer(), configuration: configuration) { worker in
+                try await eventually { worker.health.state == .ready }
+                #expect(try await firstReply(client.cancel(jobID: "early")).outcome == .noted)
+                #expect(
+                    try await client.submit(try Sample.request(), jobID: "early").result().status.code == .cancelled)
+            }
+            await client.close()
+            await broker.close()
         }
     }
 

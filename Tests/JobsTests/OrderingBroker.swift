@@ -8,6 +8,8 @@ import Synchronization
 final class OrderingBroker: Broker {
     let base: InMemoryBroker
     private let log = Mutex<[String]>([])
+    /// What is done before the first look for jobs is the worker's own, not a job's.
+    private let isAtWork = Atomic(false)
     private let onAcknowledge: @Sendable () -> Void
 
     /// - Parameter onAcknowledge: Called before a delivery is acknowledged.
@@ -19,7 +21,10 @@ final class OrderingBroker: Broker {
     /// Publishes and settlements in the order in which they were done.
     var steps: [String] { log.withLock { $0 } }
 
-    private func note(_ step: String) { log.withLock { $0.append(step) } }
+    private func note(_ step: String) {
+        guard isAtWork.load(ordering: .relaxed) else { return }
+        log.withLock { $0.append(step) }
+    }
 
     var state: BrokerState { base.state }
     var states: AsyncStream<BrokerState> { base.states }
@@ -44,10 +49,17 @@ final class OrderingBroker: Broker {
         try await base.consume(queue: queue, prefetch: prefetch, consumerTag: consumerTag)
     }
 
-    func get(queue: String) async throws(BrokerError) -> Delivery? { try await base.get(queue: queue) }
+    func read(stream: String, since age: Duration, prefetch: UInt16) async throws(BrokerError) -> Consumer {
+        try await base.read(stream: stream, since: age, prefetch: prefetch)
+    }
+
+    func get(queue: String) async throws(BrokerError) -> Delivery? {
+        isAtWork.store(true, ordering: .relaxed)
+        return try await base.get(queue: queue)
+    }
 
     func acknowledge(_ receipt: Receipt) async throws(BrokerError) {
-        onAcknowledge()
+        if isAtWork.load(ordering: .relaxed) { onAcknowledge() }
         try await base.acknowledge(receipt)
         note("acknowledged")
     }

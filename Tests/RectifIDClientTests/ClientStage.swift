@@ -105,7 +105,10 @@ struct Responder: Sendable {
     func questions() async throws -> Consumer {
         let queue = try await broker.declareReplyQueue(.exclusive())
         try await broker.declare(
-            Topology(bindings: [Binding(exchange: pool.controlExchange, queue: queue, routingKey: "")]))
+            Topology(
+                bindings: [pool.controlExchange, pool.cancelExchange].map {
+                    Binding(exchange: $0, queue: queue, routingKey: "")
+                }))
         return try await broker.consume(queue: queue, prefetch: 8)
     }
 }

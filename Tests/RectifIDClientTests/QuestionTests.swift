@@ -56,7 +56,7 @@ struct QuestionTests {
     @Test func aQuestionThatNoWorkerHearsIsAnError() async throws {
         try await ClientStage.play(.inMemory) { stage, _ in
             let client = try await stage.client()
-            let error = await #expect(throws: ClientError.self) { _ = try await client.cancel(jobID: "job-1") }
+            let error = await #expect(throws: ClientError.self) { _ = try await client.describeWorkers() }
             #expect(error?.code == .unavailable)
             await #expect(throws: ClientError.self) { _ = try await client.cancel(jobID: "two words") }
             await client.close()

@@ -1,14 +1,17 @@
 public import Broker
 public import RectifIDClient
 import Messages
+import Synchronization
 
 /// A connection that says which phase a job has reached, at the moment between two things the worker does.
 public final class WatchedBroker: Broker {
     private let base: any Broker
     private let pool: Pool
-    private let onPhase: @Sendable (JobPhase) -> Void
+    /// What is acknowledged before the first job is taken is no job.
+    private let hasTaken = Atomic(false)
+    private let onPhase: @Sendable (KillPoint) -> Void
 
-    public init(_ base: any Broker, pool: Pool, onPhase: @escaping @Sendable (JobPhase) -> Void) {
+    public init(_ base: any Broker, pool: Pool, onPhase: @escaping @Sendable (KillPoint) -> Void) {
         self.base = base
         self.pool = pool
         self.onPhase = onPhase
@@ -25,7 +28,7 @@ public final class WatchedBroker: Broker {
         if let phase = phase(after: message, exchange) { onPhase(phase) }
     }
 
-    private func phase(after message: OutgoingMessage, _ exchange: String) -> JobPhase? {
+    private func phase(after message: OutgoingMessage, _ exchange: String) -> KillPoint? {
         switch exchange {
         case "":
             guard let event = try? PersonalizeEvent.decode(message.body) else { return nil }
@@ -39,13 +42,20 @@ public final class WatchedBroker: Broker {
 
     public func get(queue: String) async throws(BrokerError) -> Delivery? {
         let delivery = try await base.get(queue: queue)
-        if delivery != nil { onPhase(.taken) }
+        if delivery != nil {
+            hasTaken.store(true, ordering: .relaxed)
+            onPhase(.taken)
+        }
         return delivery
     }
 
     public func acknowledge(_ receipt: Receipt) async throws(BrokerError) {
         try await base.acknowledge(receipt)
-        onPhase(.acknowledged)
+        if hasTaken.load(ordering: .relaxed) { onPhase(.acknowledged) }
+    }
+
+    public func read(stream: String, since age: Duration, prefetch: UInt16) async throws(BrokerError) -> Consumer {
+        try await base.read(stream: stream, since: age, prefetch: prefetch)
     }
 
     public func consume(queue: String, prefetch: UInt16, consumerTag: String?) async throws(BrokerError) -> Consumer {

@@ -32,9 +32,9 @@ struct TinyWorker {
         configuration.pool = pool
         configuration.slots = number("TINY_SLOTS") ?? 1
         var logger = Logger(label: "tiny") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = environment["TINY_LOG"].flatMap { Logger.Level(rawValue: $0) } ?? .warning
+        logger.logLevel = environment["TINY_LOG"] == nil ? .warning : .debug
 
-        let death = environment["TINY_DIE"].flatMap { JobPhase(rawValue: $0) }
+        let death = environment["TINY_DIE"].flatMap { KillPoint(rawValue: $0) }
         let journal = Journal(environment["TINY_JOURNAL"])
         let personalizer = TinyPersonalizer(
             onBegin: { (job) throws(Status) in

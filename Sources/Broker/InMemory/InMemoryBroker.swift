@@ -85,7 +85,7 @@ public final class InMemoryBroker: Broker {
         let connection = connection
         return try update { (routing) throws(BrokerError) in
             let queue = try routing.queue(queue, for: connection)
-            return QueueDepth(messages: queue.ready.count, consumers: queue.consumers.count)
+            return QueueDepth(messages: queue.count, consumers: queue.consumers.count)
         }
     }
 
@@ -124,14 +124,23 @@ public final class InMemoryBroker: Broker {
     // MARK: Consuming
 
     public func consume(queue: String, prefetch: UInt16, consumerTag: String?) async throws(BrokerError) -> Consumer {
+        try subscribe(to: queue, prefetch: prefetch, tag: consumerTag ?? "rectifid-" + randomName(), age: nil)
+    }
+
+    public func read(stream: String, since age: Duration, prefetch: UInt16) async throws(BrokerError) -> Consumer {
+        try subscribe(to: stream, prefetch: prefetch, tag: "rectifid-" + randomName(), age: age)
+    }
+
+    private func subscribe(
+        to queue: String, prefetch: UInt16, tag: String, age: Duration?
+    ) throws(BrokerError) -> Consumer {
         guard prefetch > 0 else { throw .invalid("a prefetch of 0 means no limit to the broker; use 1 or more") }
-        let tag = consumerTag ?? "rectifid-" + randomName()
         try checkShortString(tag, "consumer tag")
         let (connection, id, buffer) = (connection, Receipt.nextEpoch(), DeliveryBuffer())
         try update { (routing) throws(BrokerError) in
             _ = try routing.queue(queue, for: connection)
             routing.consumers[id] = InMemoryConsumer(
-                id: id, connection: connection, queue: queue, prefetch: Int(prefetch), buffer: buffer)
+                id: id, connection: connection, queue: queue, prefetch: Int(prefetch), buffer: buffer, age: age)
             routing.attach(id, to: queue)
         }
         return Consumer(queue: queue, tag: tag, buffer: buffer) { [node] in

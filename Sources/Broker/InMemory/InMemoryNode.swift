@@ -2,7 +2,7 @@ import Synchronization
 
 /// A broker node inside this process, with RabbitMQ 3.10's semantics as far as the conformance tests go.
 ///
-/// Not simulated: queue expiry (`x-expires`), priorities, streams, permissions, memory alarms.
+/// Not simulated: queue expiry (`x-expires`), priorities, permissions, memory alarms.
 public final class InMemoryNode: Sendable {
     private let routing = Mutex(InMemoryRouting())
     private let elapsed: @Sendable () -> Duration

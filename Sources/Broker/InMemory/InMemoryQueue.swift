@@ -18,11 +18,17 @@ struct InMemoryQueue {
     /// The connection that an exclusive queue belongs to.
     let owner: UInt64?
     var ready = Fifo<InMemoryEntry>()
+    /// What a stream holds, instead of ``ready``.
+    var log = InMemoryLog()
     /// Consumers in turn: the first is served next.
     var consumers: [UInt64] = []
     var hadConsumers = false
 
+    /// Ready messages, or those that a stream holds.
+    var count: Int { declaration.kind == .stream ? log.entries.count : ready.count }
+
     var isFull: Bool {
+        if declaration.kind == .stream { return false }
         if let limit = declaration.maximumLength, ready.count >= limit { return true }
         guard let limit = declaration.maximumBytes else { return false }
         return ready.all.reduce(0) { $0 + $1.message.body.count } >= limit
@@ -45,6 +51,34 @@ struct InMemoryQueue {
     }
 }
 
+/// The messages of a stream with their times; they have consecutive offsets.
+struct InMemoryLog {
+    private(set) var entries: [(entry: InMemoryEntry, time: Duration)] = []
+    /// Offset of the first.
+    private(set) var start = 0
+    private var bytes = 0
+
+    /// The offset that the next message will have.
+    var end: Int { start + entries.count }
+
+    subscript(offset: Int) -> InMemoryEntry { entries[offset - start].entry }
+
+    mutating func append(_ entry: InMemoryEntry, at time: Duration, limits: Queue) {
+        entries.append((entry, time))
+        bytes += entry.message.body.count
+        // By segments, as RabbitMQ does, so that a message costs little.
+        let segment = max(entries.count / 8, 1)
+        let isOld = limits.maximumAge.map { age in entries[segment - 1].time + age < time } ?? false
+        guard isOld || limits.maximumBytes.map({ bytes > $0 }) ?? false, entries.count > 1 else { return }
+        bytes -= entries.prefix(segment).reduce(0) { $0 + $1.entry.message.body.count }
+        entries.removeFirst(segment)
+        start += segment
+    }
+
+    /// The offset of the first message that is not older than `time`.
+    func offset(at time: Duration) -> Int { start + (entries.firstIndex { $0.time >= time } ?? entries.count) }
+}
+
 /// A subscription.
 struct InMemoryConsumer {
     let id: UInt64
@@ -52,6 +86,9 @@ struct InMemoryConsumer {
     let queue: String
     let prefetch: Int
     let buffer: DeliveryBuffer
+    /// Of a stream: how far back its reading starts, and the offset that it has come to.
+    var age: Duration?
+    var position = 0
     /// Changes when the connection is lost, which makes older receipts stale.
     var epoch = Receipt.nextEpoch()
     var unsettled = 0

@@ -33,10 +33,10 @@ struct InMemoryRouting {
     private mutating func declare(
         _ queue: Queue, _ arguments: [String: HeaderValue], by connection: UInt64
     ) throws(BrokerError) {
-        if queue.kind == .quorum, queue.isExclusive || queue.isAutoDelete || !queue.isDurable {
+        if queue.kind != .classic, queue.isExclusive || queue.isAutoDelete || !queue.isDurable {
             throw .preconditionFailed(
-                "PRECONDITION_FAILED - invalid property for quorum queue '\(queue.name)': it must be durable and shared"
-            )
+                "PRECONDITION_FAILED - invalid property for \(queue.kind.rawValue) queue '\(queue.name)': it must be "
+                    + "durable and shared")
         }
         if let limit = queue.deliveryLimit, limit < 0 {
             throw .preconditionFailed("PRECONDITION_FAILED - invalid delivery limit for queue '\(queue.name)'")
@@ -91,6 +91,9 @@ struct InMemoryRouting {
         queues[queue]?.consumers.append(consumer)
         queues[queue]?.hadConsumers = true
         consumers[consumer]?.unsettled = 0
+        if let age = consumers[consumer]?.age, let log = queues[queue]?.log {
+            consumers[consumer]?.position = log.offset(at: now - age)
+        }
         consumers[consumer]?.epoch = Receipt.nextEpoch()
         dispatch(queue)
     }
@@ -144,6 +147,14 @@ struct InMemoryRouting {
             if declaration.overflow == .rejectPublish { return false }
             if let head = queues[name]?.ready.removeFirst() { bury(head, from: name, "maxlen") }
         }
+        if declaration.kind == .stream {
+            let entry = InMemoryEntry(
+                message: message, exchange: exchange, routingKey: routingKey, sequence: nextSequence)
+            nextSequence += 1
+            queues[name]?.log.append(entry, at: now, limits: declaration)
+            dispatch(name)
+            return true
+        }
         let limits = [declaration.messageTTL, message.properties.expiration].compactMap { $0 }
         queues[name]?.ready.append(
             InMemoryEntry(
@@ -172,6 +183,7 @@ struct InMemoryRouting {
 
     /// Gives waiting messages to consumers that may have more.
     mutating func dispatch(_ name: String) {
+        if queues[name]?.declaration.kind == .stream { return dispatchStream(name) }
         expire(name)
         // No copy of the queue is held here: changing it would copy all that waits.
         while let turn = queues[name]?.consumers.firstIndex(where: { isWilling($0) }),
@@ -187,6 +199,23 @@ struct InMemoryRouting {
         }
     }
 
+    /// Gives every reader of a stream what it may have and has not had.
+    private mutating func dispatchStream(_ name: String) {
+        guard let queue = queues[name] else { return }
+        for id in queue.consumers {
+            while let consumer = consumers[id], isWilling(id), consumer.position < queue.log.end {
+                let offset = max(consumer.position, queue.log.start)
+                consumers[id]?.position = offset + 1
+                consumers[id]?.unsettled += 1
+                var delivery = handOut(
+                    queue.log[offset], from: queue.declaration, connection: consumer.connection, consumer: id,
+                    epoch: consumer.epoch)
+                delivery.properties.headers["x-stream-offset"] = .int64(Int64(offset))
+                _ = consumer.buffer.push(delivery)
+            }
+        }
+    }
+
     private func isWilling(_ id: UInt64) -> Bool {
         consumers[id].map { $0.unsettled < $0.prefetch } ?? false
     }
@@ -194,6 +223,9 @@ struct InMemoryRouting {
     /// Takes one message out of turn.
     mutating func get(_ name: String, by connection: UInt64, epoch: UInt64) throws(BrokerError) -> Delivery? {
         let declaration = try queue(name, for: connection).declaration
+        guard declaration.kind != .stream else {
+            throw .failed(code: 540, text: "NOT_IMPLEMENTED - basic.get not supported by stream queues")
+        }
         guard let entry = queues[name]?.ready.removeFirst() else { return nil }
         return handOut(entry, from: declaration, connection: connection, consumer: nil, epoch: epoch)
     }
@@ -220,7 +252,9 @@ struct InMemoryRouting {
     mutating func settle(_ receipt: Receipt, _ settlement: ConsumeRole.Settlement) throws(BrokerError) {
         guard let delivered = unsettled.removeValue(forKey: receipt) else { throw .staleDelivery }
         if let consumer = delivered.consumer { consumers[consumer]?.unsettled -= 1 }
+        let isOfStream = queues[delivered.queue]?.declaration.kind == .stream
         switch settlement {
+        case .reject where isOfStream, .release where isOfStream: break
         case .acknowledge: break
         case .reject(requeue: false): bury(delivered.entry, from: delivered.queue, "rejected")
         case .reject(requeue: true), .release: takeBack(delivered)
@@ -231,7 +265,7 @@ struct InMemoryRouting {
     /// Puts a message back, or buries it when it has come back too often.
     private mutating func takeBack(_ delivered: InMemoryUnsettled) {
         var entry = delivered.entry
-        guard let queue = queues[delivered.queue]?.declaration else { return }
+        guard let queue = queues[delivered.queue]?.declaration, queue.kind != .stream else { return }
         if queue.kind == .quorum {
             entry.deliveryCount += 1
             if let limit = queue.deliveryLimit, entry.deliveryCount > limit {

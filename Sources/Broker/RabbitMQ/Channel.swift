@@ -15,6 +15,10 @@ final class Channel {
     var isEnding = false
     var isClosing = false
     var unsettled: Set<UInt64> = []
+    /// Whether its deliveries come from a stream, which takes nothing back.
+    var isOfStream: Bool {
+        if case .subscription(let subscription) = use { subscription.request.streamOffset != nil } else { false }
+    }
     var assembly: Assembly?
 
     init(number: UInt16, epoch: UInt64, use: Use) {
@@ -88,6 +92,8 @@ struct SubscribeRequest: Sendable {
     var queue: String
     var prefetch: UInt16
     var tag: String
+    /// Where to start in a stream (`x-stream-offset`); nil for other queues.
+    var streamOffset: String?
     var buffer: DeliveryBuffer
     var deadline: ContinuousClock.Instant
     var call: Call<Void>

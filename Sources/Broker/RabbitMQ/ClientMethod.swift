@@ -8,7 +8,7 @@ enum ClientMethod: Sendable, Equatable {
     case confirmConnectionClosed
     case selectConfirms
     case setPrefetch(UInt16)
-    case consume(queue: String, tag: String)
+    case consume(queue: String, tag: String, streamOffset: String?)
     case cancel(tag: String)
     case get(queue: String)
     case acknowledge(tag: UInt64)
@@ -44,8 +44,9 @@ enum ClientMethod: Sendable, Equatable {
         case .setPrefetch(let count):
             // Per consumer: quorum queues refuse the global form.
             return send(AMQP_BASIC_QOS_METHOD, amqp_basic_qos_t(prefetch_size: 0, prefetch_count: count, global: 0))
-        case .consume(let queue, let tag):
+        case .consume(let queue, let tag, let streamOffset):
             var form = amqp_basic_consume_t()
+            if let streamOffset { form.arguments = arena.table(["x-stream-offset": .string(streamOffset)]) }
             form.queue = arena.bytes(queue)
             form.consumer_tag = arena.bytes(tag)
             return send(AMQP_BASIC_CONSUME_METHOD, form)

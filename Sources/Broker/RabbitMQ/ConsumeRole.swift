@@ -79,6 +79,7 @@ final class ConsumeRole: LinkRole {
             // The broker gives these again: their receipts are worth nothing now.
             subscription.request.buffer.removeAll()
             if let call = subscription.cancelCall {
+                subscription.request.buffer.finish()
                 call.answer(.success(()))
                 subscriptions[subscription.request.id] = nil
             }
@@ -125,6 +126,9 @@ final class ConsumeRole: LinkRole {
         else { return false }
         let tag = receipt.deliveryTag
         switch settlement {
+        // A stream takes nothing back, and RabbitMQ 3.10 closes the connection of who tries.
+        case .reject where channel.isOfStream, .release where channel.isOfStream:
+            outbox.append(.acknowledge(tag: tag), on: channel.number)
         case .acknowledge: outbox.append(.acknowledge(tag: tag), on: channel.number)
         case .reject(let requeue): outbox.append(.reject(tag: tag, requeue: requeue), on: channel.number)
         case .release: outbox.append(.release(tag: tag), on: channel.number)

@@ -155,15 +155,28 @@ public final class RabbitMQBroker: Broker {
     // MARK: Consuming
 
     public func consume(queue: String, prefetch: UInt16, consumerTag: String?) async throws(BrokerError) -> Consumer {
-        try checkShortString(queue, "queue name")
         let tag = consumerTag ?? "rectifid-" + randomName()
+        return try await subscribe(to: queue, prefetch: prefetch, tag: tag, streamOffset: nil)
+    }
+
+    public func read(stream: String, since age: Duration, prefetch: UInt16) async throws(BrokerError) -> Consumer {
+        // The broker measures an interval by its own clock, again at each subscription.
+        try await subscribe(
+            to: stream, prefetch: prefetch, tag: "rectifid-" + randomName(),
+            streamOffset: "\(max(age.components.seconds, 1))s")
+    }
+
+    private func subscribe(
+        to queue: String, prefetch: UInt16, tag: String, streamOffset: String?
+    ) async throws(BrokerError) -> Consumer {
+        try checkShortString(queue, "queue name")
         try checkShortString(tag, "consumer tag")
         guard prefetch > 0 else { throw .invalid("a prefetch of 0 means no limit to the broker; use 1 or more") }
         let id = nextSubscription.add(1, ordering: .relaxed).oldValue
         let call = Call<Void>()
         let buffer = DeliveryBuffer()
         let request = SubscribeRequest(
-            id: id, queue: queue, prefetch: prefetch, tag: tag, buffer: buffer,
+            id: id, queue: queue, prefetch: prefetch, tag: tag, streamOffset: streamOffset, buffer: buffer,
             deadline: .now + configuration.callTimeLimit, call: call)
         try await call.value { consuming?.post(.command(.subscribe(request))) ?? false }
         return Consumer(queue: queue, tag: tag, buffer: buffer) { [consuming] in
