@@ -112,7 +112,8 @@ struct JobTraceTests {
             let client = place.client
             let clock = place.clock
             async let result = client.submit(
-                try Workplace.request(), headers: ["traceparent": .string(Self.parent)]).result()
+                try Workplace.request(), headers: ["traceparent": .string(Self.parent)]
+            ).result()
             try await place.metrics {
                 $0[#"rectifid_jobs_total{code="UNAVAILABLE",lane="interactive",outcome="retried"}"#] == 1
             }
