@@ -104,6 +104,16 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),
 
+        // For operators: metrics, traces, logs and a status port, which know no jobs; and a worker seen through them.
+        .target(
+            name: "Telemetry", dependencies: [.product(name: "Logging", package: "swift-log")], swiftSettings: common),
+        .target(
+            name: "Monitoring",
+            dependencies: [
+                "Telemetry", "Jobs", "RectifIDClient", "Messages", "Broker",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: safe),
+
         // Where maths, wire and broker meet.
         .target(
             name: "Serving",
@@ -111,8 +121,8 @@ let package = Package(
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Serving", "Jobs", "RectifIDClient", "Generation", "Evaluation", "Messages", "Broker", "ObjectStores",
-                "S3", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff", "Tensors",
+                "Serving", "Monitoring", "Telemetry", "Jobs", "RectifIDClient", "Generation", "Evaluation", "Messages",
+                "Broker", "ObjectStores", "S3", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -164,6 +174,15 @@ let package = Package(
             name: "RectifIDClientTests",
             dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
+        .testTarget(
+            name: "TelemetryTests", dependencies: ["Telemetry", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common),
+        .testTarget(
+            name: "MonitoringTests",
+            dependencies: [
+                "Monitoring", "Telemetry", "Jobs", "RectifIDClient", "Messages", "Broker", "Raster",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: common),
         .testTarget(
             name: "JobsTests",
             dependencies: [

@@ -12,6 +12,14 @@ public struct Consumer: AsyncSequence, Sendable {
     /// Ends the subscription; what was taken can still be settled, what was not taken goes back to the queue.
     public func cancel() async { await onCancel() }
 
+    /// Ends the subscription, and gives what was not taken to the caller instead of back to the queue: to RabbitMQ before
+    /// 4.3 a message that is given back counts as one that has failed.
+    public func cancelAndTakeRest() async -> [Delivery] {
+        buffer.keepUntaken()
+        await onCancel()
+        return buffer.removeAll()
+    }
+
     public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(buffer: buffer) }
 
     /// Takes deliveries one by one.

@@ -10,6 +10,8 @@ final class DeliveryBuffer: Sendable {
         var order: [UInt64] = []
         var nextTaker: UInt64 = 0
         var end: Outcome?
+        /// Whether what nobody has taken stays at the end, for ``removeAll()``.
+        var keepsUntaken = false
 
         mutating func nextWaitingTaker() -> CheckedContinuation<Outcome, Never>? {
             while !order.isEmpty {
@@ -44,16 +46,19 @@ final class DeliveryBuffer: Sendable {
         }
     }
 
+    /// Leaves what nobody has taken by the end to whoever ends the sequence.
+    func keepUntaken() { contents.withLock { $0.keepsUntaken = true } }
+
     /// Ends the sequence, with an error where there is one; returns what nobody has taken.
     @discardableResult
     func finish(_ error: BrokerError? = nil) -> [Delivery] {
         let (takers, untaken) = contents.withLock { contents in
             let takers = Array(contents.takers.values)
-            let untaken = contents.waiting
+            let untaken = contents.keepsUntaken ? [] : contents.waiting
             if contents.end == nil { contents.end = error.map { .failure($0) } ?? .success(nil) }
             contents.takers = [:]
             contents.order = []
-            contents.waiting = []
+            if !contents.keepsUntaken { contents.waiting = [] }
             return (takers, untaken)
         }
         for taker in takers { taker.resume(returning: error.map { .failure($0) } ?? .success(nil)) }

@@ -34,7 +34,7 @@ public struct DeadLetter: Sendable, Equatable {
         let headers = delivery.properties.headers
         jobID = delivery.properties.messageID ?? "(none)"
         header = DeadLetterHeader(delivery)
-        lane = Lane(rawValue: delivery.routingKey) ?? .batch
+        lane = WorkQueue(routingKey: delivery.routingKey)?.lane ?? .batch
         size = delivery.omittedBodySize.map { Int(clamping: $0) } ?? delivery.body.count
         properties = delivery.properties
         deaths = delivery.deathTrail

@@ -9,30 +9,33 @@ import RectifIDClient
 /// the two repeats work but never loses a job.
 struct HeldRequest: Sendable {
     let delivery: Delivery
-    let lane: Lane
+    /// Where it came from, and goes when it is published again.
+    let queue: WorkQueue
     let address: ReplyAddress
     let broker: any Broker
     let configuration: WorkerConfiguration
     let observer: any JobObserver
     let logger: Logger
 
+    var lane: Lane { queue.lane }
+
     /// Publishes an event for the client, confirmed.
     ///
     /// - Parameter patience: How long to wait for a reply queue that is not there.
     /// - Throws: `BrokerError.unroutable` where there is no such queue.
     func reply(_ event: PersonalizeEvent, patience: Duration) async throws(BrokerError) {
-        guard let queue = address.queue else { return }
+        guard let replies = address.queue else { return }
         let message = address.message(event, at: configuration.wallTime.read())
         try await publish(
-            event.isFinal ? .result : .event, message, exchange: "", routingKey: queue, unroutablePatience: patience)
+            event.isFinal ? .result : .event, message, exchange: "", routingKey: replies, unroutablePatience: patience)
     }
 
     /// Publishes an event that the job can do without.
     func notify(_ event: PersonalizeEvent) async {
-        guard let queue = address.queue else { return }
+        guard let replies = address.queue else { return }
         do {
             try await send(
-                .event, address.message(event, at: configuration.wallTime.read()), exchange: "", routingKey: queue,
+                .event, address.message(event, at: configuration.wallTime.read()), exchange: "", routingKey: replies,
                 timeLimit: .seconds(10))
         } catch {
             logger.debug("progress not delivered", metadata: ["error": "\(error)"])
@@ -50,7 +53,7 @@ struct HeldRequest: Sendable {
         properties.headers[JobHeader.nextSequence] = .int64(Int64(clamping: state.nextSequence))
         try await publish(
             .resumption, OutgoingMessage(properties, body: body),
-            exchange: configuration.pool.workExchange, routingKey: lane.rawValue)
+            exchange: configuration.pool.workExchange, routingKey: queue.routingKey)
     }
 
     /// Publishes the request to wait for its next attempt.
@@ -69,7 +72,7 @@ struct HeldRequest: Sendable {
         }
         try await publish(
             .retry, OutgoingMessage(properties, body: body ?? delivery.body),
-            exchange: configuration.pool.retryExchange(delay), routingKey: lane.rawValue)
+            exchange: configuration.pool.retryExchange(delay), routingKey: queue.routingKey)
     }
 
     /// Publishes the request to the dead letters.
@@ -85,7 +88,7 @@ struct HeldRequest: Sendable {
         header.write(to: &properties.headers)
         try await publish(
             .deadLetter, OutgoingMessage(properties, body: body ?? delivery.body),
-            exchange: configuration.pool.deadLetterExchange, routingKey: lane.rawValue)
+            exchange: configuration.pool.deadLetterExchange, routingKey: queue.routingKey)
     }
 
     /// Tells the broker that the request is dealt with.

@@ -5,8 +5,8 @@ import RectifIDClient
 
 extension JobWorker {
     /// Takes one request from its delivery to its settlement; the slot is given back as soon as its computation ends.
-    func process(_ delivery: Delivery, lane: Lane) async {
-        let request = hold(delivery, lane: lane)
+    func process(_ delivery: Delivery, from queue: WorkQueue) async {
+        let request = hold(delivery, from: queue)
         let job: Job
         switch read(request) {
         case .success(let readable): job = readable
@@ -37,16 +37,16 @@ extension JobWorker {
     }
 
     /// What is known of a request before it is read.
-    private func hold(_ delivery: Delivery, lane: Lane) -> HeldRequest {
+    private func hold(_ delivery: Delivery, from queue: WorkQueue) -> HeldRequest {
         var address = ReplyAddress(delivery.properties)
         let observer = observer.took(
-            TakenRequest(delivery, lane: lane, jobID: address.jobID, at: configuration.wallTime.read()))
+            TakenRequest(delivery, lane: queue.lane, jobID: address.jobID, at: configuration.wallTime.read()))
         if let headers = observer.traceHeaders { address.trace = headers }
         var logger = logger
         for (key, value) in observer.logMetadata { logger[metadataKey: key] = value }
         logger[metadataKey: "job"] = "\(address.jobID)"
         return HeldRequest(
-            delivery: delivery, lane: lane, address: address, broker: broker, configuration: configuration,
+            delivery: delivery, queue: queue, address: address, broker: broker, configuration: configuration,
             observer: observer, logger: logger)
     }
 

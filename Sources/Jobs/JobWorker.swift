@@ -96,14 +96,14 @@ public final class JobWorker: Service {
     /// Takes jobs while there are free slots, each in a task of its own, and waits for the last.
     private func takeJobs() async -> Result<Void, BrokerError> {
         await withDiscardingTaskGroup { group in
-            var intake = Intake(broker: broker, pool: configuration.pool, slots: slots, logger: logger)
+            var intake = Intake(broker: broker, configuration: configuration, slots: slots, logger: logger)
             var backoff = Backoff(initial: .milliseconds(200), maximum: .seconds(10))
             while await takePlaces() {
                 do throws(BrokerError) {
-                    guard let (delivery, lane) = try await intake.next() else { break }
+                    guard let (delivery, queue) = try await intake.next() else { break }
                     backoff.reset()
                     group.addTask {
-                        await self.process(delivery, lane: lane)
+                        await self.process(delivery, from: queue)
                         self.holds.giveBack()
                     }
                 } catch {

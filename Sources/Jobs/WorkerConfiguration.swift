@@ -19,6 +19,9 @@ public struct WorkerConfiguration: Sendable {
     /// After this time a worker hands a running job back, to stay below the broker's consumer timeout (30 minutes unless
     /// configured), which would close the channel and give the job to somebody else from its beginning.
     public var maximumHold: Duration = .seconds(25 * 60)
+    /// How long a queue that was empty is not asked again while others have jobs: so long a client's first job can be
+    /// passed over, and so often an empty queue costs a round trip.
+    public var emptyQueueRest: Duration = .milliseconds(100)
     /// How long a missing reply queue is waited for: its client may be connecting again.
     public var replyPatience: Duration = .seconds(15)
     /// How long a broker that is away or full is waited for before a job is given up to be redelivered.

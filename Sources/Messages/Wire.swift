@@ -18,6 +18,8 @@ public enum Wire {
         ///
         /// Only for measuring how long it waits there; without it that is counted from `timestamp`.
         public static let due = "rectifid-due"
+        /// Whom a fair share of the workers is for: a name that the client gives itself.
+        public static let client = "rectifid-client"
         /// W3C Trace Context.
         public static let traceParent = "traceparent"
         public static let traceState = "tracestate"

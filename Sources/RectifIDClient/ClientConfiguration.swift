@@ -1,5 +1,8 @@
 /// How a ``PersonalizationClient`` behaves.
 public struct ClientConfiguration: Sendable {
+    /// Whom a fair share of the workers is for, such as a service or its customer: jobs of different names do not wait
+    /// for one another (``WorkQueue``). Sent as `rectifid-client`; nil: shares with all who say nothing.
+    public var clientName: String?
     /// How long after a job's deadline its answer is still waited for; nil: for ever.
     ///
     /// A worker notices the deadline between two iterations and says so a moment later.

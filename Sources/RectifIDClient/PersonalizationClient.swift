@@ -129,6 +129,7 @@ extension PersonalizationClient {
         var headers = headers
         if let deadline { headers[Wire.Header.deadline] = .int64(deadline) }
         headers[Wire.Header.due] = .int64(configuration.wallTime.read())
+        if let name = configuration.clientName { headers[Wire.Header.client] = .string(name) }
         if let trace {
             headers[Wire.Header.traceParent] = .string(trace.traceParent)
             headers[Wire.Header.traceState] = trace.traceState.map { .string($0) }
@@ -146,17 +147,33 @@ extension PersonalizationClient {
         }
         let limit = configuration.submitTimeLimit
         do throws(BrokerError) {
-            try await broker.publish(
+            try await enqueue(
                 OutgoingMessage(
                     properties(.personalize, id: id, correlation: correlation, headers: headers), body: body),
-                exchange: pool.workExchange, routingKey: lane.rawValue, mandatory: true,
-                timeLimit: min(patience ?? limit, limit))
+                in: lane, timeLimit: min(patience ?? limit, limit))
         } catch {
             continuation.finish()
             if case .timedOut = error, let patience, patience <= limit { throw .deadlineExceeded(jobID: id) }
             throw ClientError(error)
         }
         return Submission(jobID: id, replies: Replies(stream: events))
+    }
+
+    private func enqueue(
+        _ message: OutgoingMessage, in lane: Lane, timeLimit: Duration
+    ) async throws(BrokerError) {
+        let queue = pool.workQueue(lane, ofClient: configuration.clientName)
+        do throws(BrokerError) {
+            try await broker.publish(
+                message, exchange: pool.workExchange, routingKey: queue.routingKey, mandatory: true,
+                timeLimit: timeLimit)
+        } catch {
+            // The pool on the broker has fewer shards than this one.
+            guard case .unroutable = error, queue.shard > 0 else { throw error }
+            try await broker.publish(
+                message, exchange: pool.workExchange, routingKey: lane.rawValue, mandatory: true,
+                timeLimit: timeLimit)
+        }
     }
 
     private static func encode(_ request: PersonalizeRequest) throws(ClientError) -> [UInt8] {

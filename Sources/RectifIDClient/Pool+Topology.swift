@@ -42,15 +42,16 @@ extension Pool {
 
     private func addWork(to topology: inout Topology) {
         topology.exchanges.append(Exchange(workExchange, kind: .direct))
-        for lane in Lane.allCases {
+        for queue in workQueues {
             topology.queues.append(
                 Queue(
-                    workQueue(lane), deliveryLimit: deliveryLimit, maximumLength: maximumLength,
+                    workQueue(queue), deliveryLimit: deliveryLimit, maximumLength: maximumLength,
+                    maximumBytes: maximumBytes,
                     // At-least-once dead lettering needs this overflow; it falls back silently without.
                     overflow: .rejectPublish, deadLetterExchange: deadLetterExchange,
                     deadLetterStrategy: .atLeastOnce))
             topology.bindings.append(
-                Binding(exchange: workExchange, queue: workQueue(lane), routingKey: lane.rawValue))
+                Binding(exchange: workExchange, queue: workQueue(queue), routingKey: queue.routingKey))
         }
     }
 

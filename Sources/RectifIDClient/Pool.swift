@@ -4,8 +4,9 @@ public import Broker
 ///
 /// This is the one place where names are made. With the default name:
 ///
-///     rectifid.work                 direct exchange, routing key = lane
-///     rectifid.work.interactive     work queues
+///     rectifid.work                 direct exchange, routing key = lane, or lane.shard
+///     rectifid.work.interactive     work queues, ``shards`` for each lane: this one, and
+///     rectifid.work.interactive.1   those for clients that say who they are
 ///     rectifid.work.batch
 ///     rectifid.retry.5s             fanout exchange and queue, one per delay; expired messages go back to rectifid.work
 ///     rectifid.retry.30s            with the routing key they came with, which is their lane
@@ -30,8 +31,15 @@ public struct Pool: Sendable, Equatable {
     /// Only a net: workers settle poisonous jobs earlier (`WorkerConfiguration.maximumRedeliveries`) and tell the
     /// client, which the broker cannot.
     public let deliveryLimit: Int
-    /// How many jobs may wait in a lane; a client that publishes more gets a negative confirm.
+    /// How many jobs may wait in a queue; a client that publishes more gets a negative confirm.
     public let maximumLength: Int
+    /// How many bytes the jobs of a queue may have; nil: as many as the broker's disk takes.
+    public let maximumBytes: Int?
+    /// How many queues a lane has, see ``WorkQueue``; 1 to 64.
+    ///
+    /// Changing it strands no job: workers also serve queues that exist beyond it, and a client whose shard is missing
+    /// publishes to the lane's own queue.
+    public let shards: Int
 
     /// The pool `rectifid`.
     public static let standard = Pool(checked: "rectifid")
@@ -43,12 +51,14 @@ public struct Pool: Sendable, Equatable {
         retryDelays = Self.standardRetryDelays
         deliveryLimit = 20
         maximumLength = 100_000
+        maximumBytes = nil
+        shards = Self.standardShards
     }
 
     /// - Throws: `BrokerError.invalid` for a name or a number that the broker would not take.
     public init(
         _ name: String, retryDelays: [Duration] = Pool.standardRetryDelays, deliveryLimit: Int = 20,
-        maximumLength: Int = 100_000
+        maximumLength: Int = 100_000, maximumBytes: Int? = nil, shards: Int = Pool.standardShards
     ) throws(BrokerError) {
         let isPlain = name.unicodeScalars.allSatisfy {
             switch $0 {
@@ -63,20 +73,28 @@ public struct Pool: Sendable, Equatable {
             Set(retryDelays).count == retryDelays.count
         else { throw .invalid("retry delays \(retryDelays): give one or more, all different, of 1 ms or more") }
         // -1 means no limit to RabbitMQ 4 and "dead-letter at the first return" to 3.10.
-        guard deliveryLimit > 0, maximumLength > 0 else {
-            throw .invalid("delivery limit \(deliveryLimit), length \(maximumLength): both must be positive")
+        guard deliveryLimit > 0, maximumLength > 0, maximumBytes ?? 1 > 0 else {
+            throw .invalid(
+                "delivery limit \(deliveryLimit), length \(maximumLength), bytes \(maximumBytes ?? 1): all must be positive"
+            )
+        }
+        guard (1...Self.maximumShards).contains(shards) else {
+            throw .invalid("\(shards) shards: 1 to \(Self.maximumShards) are possible")
         }
         self.name = name
         self.retryDelays = retryDelays
         self.deliveryLimit = deliveryLimit
         self.maximumLength = maximumLength
+        self.maximumBytes = maximumBytes
+        self.shards = shards
     }
 }
 
 /// Names.
 extension Pool {
     public var workExchange: String { "\(name).work" }
-    public func workQueue(_ lane: Lane) -> String { "\(name).work.\(lane.rawValue)" }
+    /// The lane's own queue.
+    public func workQueue(_ lane: Lane) -> String { workQueue(WorkQueue(lane)) }
 
     /// The exchange of a delay, and the queue behind it.
     public func retryExchange(_ delay: Duration) -> String { "\(name).retry.\(Self.label(delay))" }

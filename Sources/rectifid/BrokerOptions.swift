@@ -2,6 +2,13 @@ import ArgumentParser
 import Broker
 import Logging
 import RectifIDClient
+import Telemetry
+
+/// What log lines look like.
+enum LogFormat: String, ExpressibleByArgument, CaseIterable {
+    case text
+    case json
+}
 
 /// How to reach RabbitMQ, and whose queues to use there; shared by all commands that do.
 struct BrokerOptions: ParsableArguments {
@@ -12,6 +19,24 @@ struct BrokerOptions: ParsableArguments {
 
     @Option(help: "Name that the pool's exchanges and queues begin with; rectifid by default. [RECTIFID_POOL]")
     var pool: String?
+
+    @Option(
+        help: """
+            Queues of each lane, among which clients are spread so that none waits for all of another's jobs, 1 to 64; 4 by \
+            default. The same for all of a pool, though a difference loses no job. [RECTIFID_SHARDS]
+            """)
+    var shards: Int?
+
+    @Option(
+        help: """
+            Jobs that may wait in a queue before it refuses more; 100000 by default. A queue that exists keeps what it was \
+            declared with: change that by a policy. [RECTIFID_MAXIMUM_LENGTH]
+            """)
+    var maximumLength: Int?
+
+    @Option(
+        help: "Bytes of jobs that may wait in a queue; no limit by default. As above. [RECTIFID_MAXIMUM_BYTES]")
+    var maximumBytes: Int?
 
     @Option(help: "PEM file of the authorities to trust with amqps; the system's by default. [RECTIFID_TLS_CA]")
     var tlsCA: String?
@@ -28,16 +53,23 @@ struct BrokerOptions: ParsableArguments {
     @Option(help: "trace, debug, info, notice, warning, error or critical. [RECTIFID_LOG_LEVEL]")
     var logLevel: Logger.Level?
 
+    @Option(help: "How lines are logged on standard error, text or json; text by default. [RECTIFID_LOG_FORMAT]")
+    var logFormat: LogFormat?
+
     static let standardURL = "amqp://guest:guest@127.0.0.1:5672/"
 
     mutating func validate() throws {
         amqpURL = try EnvironmentValue.value(amqpURL, "amqp-url")
         pool = try EnvironmentValue.value(pool, "pool")
+        shards = try EnvironmentValue.value(shards, "shards")
+        maximumLength = try EnvironmentValue.value(maximumLength, "maximum-length")
+        maximumBytes = try EnvironmentValue.value(maximumBytes, "maximum-bytes")
         tlsCA = try EnvironmentValue.value(tlsCA, "tls-ca")
         tlsCertificate = try EnvironmentValue.value(tlsCertificate, "tls-certificate")
         tlsKey = try EnvironmentValue.value(tlsKey, "tls-key")
         connectTimeout = try EnvironmentValue.value(connectTimeout, "connect-timeout")
         logLevel = try EnvironmentValue.value(logLevel, "log-level")
+        logFormat = try EnvironmentValue.value(logFormat, "log-format")
         if let seconds = connectTimeout, !(1...86_400).contains(seconds) {
             throw ValidationError("--connect-timeout \(seconds); 1 to 86400 seconds are possible")
         }
@@ -53,12 +85,20 @@ struct BrokerOptions: ParsableArguments {
     }
 
     func namedPool() throws(BrokerError) -> Pool {
-        try pool.map { (name) throws(BrokerError) in try Pool(name) } ?? .standard
+        let standard = Pool.standard
+        return try Pool(
+            pool ?? standard.name, maximumLength: maximumLength ?? standard.maximumLength, maximumBytes: maximumBytes,
+            shards: shards ?? standard.shards)
     }
 
     /// Logs to standard error.
     func logger(_ label: String, standardLevel: Logger.Level = .warning) -> Logger {
-        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: label) { label in
+            switch logFormat ?? .text {
+            case .text: StreamLogHandler.standardError(label: label)
+            case .json: JSONLogHandler(label: label)
+            }
+        }
         logger.logLevel = logLevel ?? standardLevel
         return logger
     }

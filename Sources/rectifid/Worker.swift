@@ -5,6 +5,7 @@ import Foundation
 import Generation
 import Jobs
 import Logging
+import Monitoring
 import ObjectStores
 import RectifIDClient
 import ServiceLifecycle
@@ -22,6 +23,7 @@ struct WorkerCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var broker: BrokerOptions
+    @OptionGroup var monitoring: MonitoringOptions
     @OptionGroup var store: StoreOptions
 
     @Option(
@@ -103,9 +105,22 @@ struct WorkerCommand: AsyncParsableCommand {
 
     private func serve() async throws {
         let logger = broker.logger("rectifid.worker", standardLevel: .info)
+        let id = workerID ?? Self.standardID
+        // First, so that probes can tell a worker that loads its models from one that hangs.
+        let monitoring = try monitoring.start(workerID: id, logsTraces: broker.logFormat == .json, logger: logger)
+        do {
+            try await serve(id, monitoring.monitor, logger)
+            await monitoring.stop()
+        } catch {
+            await monitoring.stop()
+            throw error
+        }
+    }
+
+    private func serve(_ id: String, _ monitor: WorkerMonitor, _ logger: Logger) async throws {
         let personalizer = ModelPersonalizer(
             try load(logger), device: Self.device, maximumPixels: maximumPixels)
-        var configuration = WorkerConfiguration(workerID: workerID ?? Self.standardID, version: Rectifid.version)
+        var configuration = WorkerConfiguration(workerID: id, version: Rectifid.version)
         configuration.slots = slots ?? 1
         configuration.maximumAttempts = attempts ?? configuration.maximumAttempts
         if let maximumHold { configuration.maximumHold = .seconds(60 * maximumHold) }
@@ -117,7 +132,15 @@ struct WorkerCommand: AsyncParsableCommand {
         }
         connection = try await broker.connect(name: "rectifid worker \(configuration.workerID)", logger: logger)
         let worker = JobWorker(
-            broker: connection, personalizer: personalizer, configuration: configuration, logger: logger)
+            broker: connection, personalizer: personalizer, configuration: configuration, observer: monitor,
+            logger: logger)
+        monitor.watch(worker, states: connection.states) {
+            let (consuming, publishing) = connection.delays
+            return [
+                WorkerMonitor.Delay(connection: "consume", duration: consuming),
+                WorkerMonitor.Delay(connection: "publish", duration: publishing),
+            ]
+        }
         let group = ServiceGroup(
             services: [worker], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         do {

@@ -154,6 +154,34 @@ final class Gate: Sendable {
     }
 }
 
+/// Holds every job's thread at its beginning until the test opens it for all.
+final class Turnstile: Sendable {
+    private let opened = DispatchSemaphore(value: 0)
+    private let isOpen = Mutex(false)
+    private let reached: AsyncStream<Void>
+    private let reaching: AsyncStream<Void>.Continuation
+
+    init() { (reached, reaching) = AsyncStream.makeStream() }
+
+    func pass() {
+        guard !isOpen.withLock({ $0 }) else { return }
+        reaching.yield()
+        opened.wait()
+        // The next in line.
+        opened.signal()
+    }
+
+    /// Waits until one more job stands here.
+    func isReached() async {
+        for await _ in reached { return }
+    }
+
+    func open() {
+        isOpen.withLock { $0 = true }
+        opened.signal()
+    }
+}
+
 /// Requests and pictures of tests.
 enum Sample {
     static func picture() throws -> [UInt8] {

@@ -27,18 +27,21 @@ struct Stage: Sendable {
     private let node: InMemoryNode
 
     /// Retries wait for the manual clock in memory, and for milliseconds on RabbitMQ.
-    private init(_ kind: BrokerKind) throws {
+    private init(_ kind: BrokerKind, shards: Int) throws {
         self.kind = kind
         let name = "test." + String(UInt64.random(in: .min ... .max), radix: 36)
         pool = try Pool(
             name,
-            retryDelays: kind == .inMemory ? [.seconds(5), .seconds(30)] : [.milliseconds(20), .milliseconds(40)])
+            retryDelays: kind == .inMemory ? [.seconds(5), .seconds(30)] : [.milliseconds(20), .milliseconds(40)],
+            shards: shards)
         node = InMemoryNode(clock: clock)
     }
 
     /// Plays a scenario, and removes what it left on the broker.
-    static func play(_ kind: BrokerKind, _ scenario: (Stage) async throws -> Void) async throws {
-        let stage = try Stage(kind)
+    static func play(
+        _ kind: BrokerKind, shards: Int = Pool.standardShards, _ scenario: (Stage) async throws -> Void
+    ) async throws {
+        let stage = try Stage(kind, shards: shards)
         let result: Result<Void, any Error>
         do {
             try await scenario(stage)

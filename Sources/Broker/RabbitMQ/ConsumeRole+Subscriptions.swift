@@ -35,6 +35,7 @@ extension ConsumeRole {
             subscription.channel = nil
             declareAndSubscribe(subscription)
         case .cancelConfirmed:
+            for delivery in subscription.request.buffer.finish() { settle(delivery.receipt, .release) }
             retire(channel)
             subscription.channel = nil
             subscriptions[subscription.request.id] = nil
@@ -63,6 +64,7 @@ extension ConsumeRole {
         subscription.channel = nil
         if let call = subscription.cancelCall {
             subscriptions[subscription.request.id] = nil
+            subscription.request.buffer.finish()
             call.answer(.success(()))
             return
         }
@@ -92,9 +94,9 @@ extension ConsumeRole {
             call.answer(.success(()))
             return
         }
-        for delivery in subscription.request.buffer.finish() { settle(delivery.receipt, .release) }
         guard let channel = subscription.channel, channel.isOpen, subscription.isEstablished else {
             // Not subscribed now: nothing to tell the broker but that the channel is not needed.
+            for delivery in subscription.request.buffer.finish() { settle(delivery.receipt, .release) }
             subscriptions[id] = nil
             if let channel = subscription.channel { retire(channel) }
             call.answer(.success(()))
@@ -105,6 +107,7 @@ extension ConsumeRole {
             call.answer(.success(()))
             return
         }
+        // What comes until the broker has heard of it goes to whoever still takes; the rest is given back then.
         subscription.cancelCall = call
         outbox.append(.cancel(tag: subscription.request.tag), on: channel.number)
     }

@@ -79,6 +79,7 @@ final class ConsumeRole: LinkRole {
             // The broker gives these again: their receipts are worth nothing now.
             subscription.request.buffer.removeAll()
             if let call = subscription.cancelCall {
+                subscription.request.buffer.finish()
                 call.answer(.success(()))
                 subscriptions[subscription.request.id] = nil
             }
