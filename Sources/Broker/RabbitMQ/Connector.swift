@@ -77,10 +77,24 @@ struct Connector: Sendable {
             }
         }
         try check(reply)
+        if purpose == "consume" { try widenFrames(state) }
     }
 
     /// Asked for at login; RabbitMQ's own default.
     static let frameMaximum: Int32 = 131_072
+
+    /// Largest frame that is read.
+    private static let readFrameMaximum: Int32 = 1 << 20
+
+    /// Lets larger frames come in than may go out.
+    ///
+    /// RabbitMQ adds headers to what it delivers (`x-delivery-count`, `x-death`) without a look at the frame size. A message
+    /// whose headers filled its frame when it was published would end every connection that takes it, for ever.
+    private func widenFrames(_ state: amqp_connection_state_t) throws(BrokerError) {
+        let status = amqp_tune_connection(
+            state, amqp_get_channel_max(state), Self.readFrameMaximum, amqp_get_heartbeat(state))
+        guard status == AMQP_STATUS_OK.rawValue else { throw .disconnected("login: \(Self.text(status))") }
+    }
 
     /// What this client announces, beside what librabbitmq adds of its own.
     ///
