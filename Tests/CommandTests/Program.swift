@@ -77,9 +77,11 @@ struct LetterBox: Sendable {
 
     static func open(_ body: (LetterBox) async throws -> Void) async throws {
         let broker = RabbitMQBroker(
-            try RabbitMQConfiguration(url: #require(url)), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            try RabbitMQConfiguration(url: #require(url)),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await broker.ready(within: .seconds(60))
-        let box = LetterBox(pool: try Pool("test." + String(UInt64.random(in: .min ... .max), radix: 36)), broker: broker)
+        let box = LetterBox(
+            pool: try Pool("test." + String(UInt64.random(in: .min ... .max), radix: 36)), broker: broker)
         try await broker.declare(box.pool.topology)
         let result: Result<Void, any Error>
         do {
@@ -99,7 +101,8 @@ struct LetterBox: Sendable {
         try await Program.run(
             ["dead-letters"] + arguments,
             environment: [
-                "RECTIFID_AMQP_URL": try #require(Self.url), "RECTIFID_POOL": pool.name, "RECTIFID_OPERATOR": "ann@desk",
+                "RECTIFID_AMQP_URL": try #require(Self.url), "RECTIFID_POOL": pool.name,
+                "RECTIFID_OPERATOR": "ann@desk",
             ])
     }
 
