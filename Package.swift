@@ -208,6 +208,12 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], path: "Tests/TinyWorker", swiftSettings: common),
         .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "rectifid", "Jobs", "RectifIDClient", "Broker", "Messages", "Raster",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: common),
+        .testTarget(
             name: "FaultTests",
             dependencies: [
                 "BrokerTestSupport", "TinyModel", "TinyWorker", "Serving", "Jobs", "RectifIDClient", "Broker",
