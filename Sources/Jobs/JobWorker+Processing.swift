@@ -24,7 +24,7 @@ extension JobWorker {
                 request,
                 FailedAttempt(status: .cancelled(cancelReason), attempt: job.attempt, sequence: job.firstSequence))
         }
-        logger.info(
+        request.logger.info(
             "started",
             metadata: [
                 "lane": "\(job.lane.rawValue)", "attempt": "\(job.attempt)",
