@@ -189,7 +189,7 @@ let package = Package(
         .testTarget(
             name: "JobsTests",
             dependencies: [
-                "Jobs", "RectifIDClient", "Broker", "Messages", "ObjectStores", "Raster", "DemoModel",
+                "Jobs", "RectifIDClient", "Broker", "Messages", "ObjectStores", "S3", "Raster", "DemoModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: common),
