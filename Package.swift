@@ -174,13 +174,16 @@ let package = Package(
             name: "RectifIDClientTests",
             dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
+        .target(name: "TelemetryTestSupport", path: "Tests/TelemetryTestSupport", swiftSettings: common),
         .testTarget(
-            name: "TelemetryTests", dependencies: ["Telemetry", .product(name: "Logging", package: "swift-log")],
+            name: "TelemetryTests",
+            dependencies: ["Telemetry", "TelemetryTestSupport", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
         .testTarget(
             name: "MonitoringTests",
             dependencies: [
-                "Monitoring", "Telemetry", "Jobs", "RectifIDClient", "Messages", "Broker", "Raster",
+                "Monitoring", "Telemetry", "TelemetryTestSupport", "Jobs", "RectifIDClient", "Messages", "Broker",
+                "Raster",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: common),
         .testTarget(

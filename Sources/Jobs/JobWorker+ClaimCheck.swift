@@ -20,8 +20,12 @@ extension JobWorker {
     /// Reads what the request has keys of.
     ///
     /// Ends early, without pictures, when the job is asked to stop: its computation then ends before it looks at them.
-    func collect(_ job: Job, control: JobControl, logger: Logger) async -> Result<Material, Status> {
+    func collect(
+        _ job: Job, control: JobControl, observer: any JobObserver, logger: Logger
+    ) async -> Result<Material, Status> {
         guard job.request.hasKeys else { return await read(job, logger) }
+        observer.began(.fetch)
+        defer { observer.ended(.fetch) }
         let reading = Task { await read(job, logger) }
         control.onStop { reading.cancel() }
         let result = await withTaskCancellationHandler {

@@ -70,7 +70,7 @@ extension JobWorker {
         _ job: Job, control: JobControl, of request: HeldRequest
     ) async -> (JobComputation.Outcome, UInt64) {
         let material: Material
-        switch await collect(job, control: control, logger: request.logger) {
+        switch await collect(job, control: control, observer: request.observer, logger: request.logger) {
         case .success(let collected): material = collected
         case .failure(let status):
             slots.giveBack()
@@ -81,8 +81,7 @@ extension JobWorker {
             of: PersonalizeEvent.Body.self, bufferingPolicy: .bufferingNewest(64))
         let computation = JobComputation(
             job: material.job, files: material.pictures, control: control, personalizer: personalizer,
-            configuration: configuration,
-            observer: request.observer, emit: { continuation.yield($0) })
+            configuration: configuration, observer: request.observer, emit: { continuation.yield($0) })
         async let sequence = publish(events, of: job, control: control, request: request)
         let outcome = await withTaskCancellationHandler {
             await ComputeThread.run("job \(job.id)") { computation.run() }

@@ -49,7 +49,7 @@ struct WorkerMetrics: Sendable {
             "rectifid_job_duration_seconds", "From taking a request to settling it.", labels: ["lane", "outcome"],
             buckets: Self.seconds)
         phaseSeconds = registry.histogram(
-            "rectifid_job_phase_seconds", "Time of a job's phases: decode, prepare, guidance, encode, settle.",
+            "rectifid_job_phase_seconds", "Time of a job's phases: fetch, decode, prepare, guidance, encode, settle.",
             labels: ["phase"], buckets: Self.seconds)
         iterationSeconds = registry.histogram(
             "rectifid_iteration_seconds", "Time of one pass of the guidance.", buckets: Self.seconds)

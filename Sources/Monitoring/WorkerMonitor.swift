@@ -26,8 +26,9 @@ public final class WorkerMonitor: WorkerObserver {
         }
     }
 
-    /// How long a thread of the broker's may be late before the process counts as hung. Its turns take milliseconds; a
-    /// machine that swaps or is paused may take seconds.
+    /// How long a thread of the broker's may be late before the process counts as hung.
+    ///
+    /// Its turns take milliseconds; a machine that swaps or is paused may take seconds.
     public static let maximumDelay: Duration = .seconds(60)
 
     public let registry = MetricRegistry()

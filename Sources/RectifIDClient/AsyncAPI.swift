@@ -156,6 +156,13 @@ extension AsyncAPI {
                 description: "Questions to every worker, each of which binds a queue of its own.",
                 messages: ["CancelRequest", "DescribeRequest"])
         }
+        if name == pool.cancelExchange {
+            return Role(
+                description: """
+                    Cancellations: to every worker, each of which binds a queue of its own, and to a stream that keeps them \
+                    for workers that start later.
+                    """, messages: ["CancelRequest"])
+        }
         if name == pool.auditQueue {
             return Role(
                 description: "What operators did to dead letters, as JSON; for rectifid's own commands.", messages: [])
@@ -175,16 +182,18 @@ extension AsyncAPI {
 /// Operations.
 extension AsyncAPI {
     private var operations: [DocumentNode.Member] {
-        var operations = Lane.allCases.map { lane in
+        var operations = topology.bindings.filter { $0.exchange == pool.workExchange }.map { binding in
             receive(
-                "personalize.\(lane.rawValue)",
+                "personalize.\(binding.routingKey)",
                 "Makes one picture; a client publishes mandatory and waits for the confirm.",
-                from: Self.channel(toExchange: pool.workExchange, key: lane.rawValue), "PersonalizeRequest",
+                from: Self.channel(toExchange: pool.workExchange, key: binding.routingKey), "PersonalizeRequest",
                 reply: "PersonalizeEvent")
         }
         let control = Self.channel(toExchange: pool.controlExchange, key: "")
         operations.append(
-            receive("cancel", "Stops a job, running or queued.", from: control, "CancelRequest", reply: "CancelReply"))
+            receive(
+                "cancel", "Stops a job, running or queued.",
+                from: Self.channel(toExchange: pool.cancelExchange, key: ""), "CancelRequest", reply: "CancelReply"))
         operations.append(
             receive(
                 "describe", "Asks the workers who they are and what they do.", from: control, "DescribeRequest",

@@ -18,7 +18,8 @@ struct Rectifid: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            Generate.self, WorkerCommand.self, Submit.self, Cancel.self, Describe.self, Probe.self, DeadLetters.self, TopologyCommand.self,
+            Generate.self, WorkerCommand.self, Submit.self, Cancel.self, Describe.self, Probe.self, DeadLetters.self,
+            TopologyCommand.self,
             Models.self, Evaluate.self, Version.self,
         ])
 }

@@ -55,7 +55,9 @@ struct WorkerDocument: Encodable {
         }
     }
 
-    /// Several lines, the worker's name first. Names come from other machines: control characters are shown as `?`.
+    /// Several lines, the worker's name first.
+    ///
+    /// Names come from other machines: control characters are shown as `?`.
     var text: String {
         var lines = [
             "\(worker)  \(state)  \(jobs.count) of \(slots) slots in use",

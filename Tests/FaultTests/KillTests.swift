@@ -99,8 +99,8 @@ struct KillTests {
         try await tally.read(scene.replies, on: scene.broker, untilAnswered: 1)
         // It has nothing left to do, and listens again: so it also listens to signals.
         try await eventually {
-            try await scene.isSettled()
-                && scene.broker.depth(of: scene.pool.workQueue(.batch)).consumers == 1
+            guard try await scene.isSettled() else { return false }
+            return try await scene.broker.depth(of: scene.pool.workQueue(.batch)).consumers == 1
         }
         worker.terminate()
         #expect(await worker.end() == .exit(0))

@@ -60,7 +60,11 @@ struct AsyncAPITests {
         for (_, server) in members(document["servers"]) {
             for field in ["host", "protocol"] { _ = try text(server[field]) }
         }
-        #expect(members(document["operations"]).count == Lane.allCases.count + 2 + Pool.standard.retryDelays.count + 1)
+        let names = Set(members(document["operations"]).map(\.name))
+        #expect(
+            names.isSuperset(of: [
+                "personalize.interactive", "personalize.batch", "cancel", "describe", "retry.5s", "giveUp",
+            ]))
         for (name, operation) in members(document["operations"]) {
             #expect(operation["action"] == "receive" || operation["action"] == "send", "\(name)")
             // Messages of an operation are those of its channel, by reference.

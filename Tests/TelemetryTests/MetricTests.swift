@@ -1,5 +1,6 @@
 import Foundation
 @testable import Telemetry
+import TelemetryTestSupport
 import Testing
 
 @Suite struct MetricTests {

@@ -16,8 +16,9 @@ public final class HTTPServer: Sendable {
         public init() {}
     }
 
-    /// A pipe that wakes the thread. Both ends live as long as the server, since writing to one whose other end is closed
-    /// would end the process.
+    /// A pipe that wakes the thread.
+    ///
+    /// Both ends live as long as the server, since writing to one whose other end is closed would end the process.
     private let wake: (read: Socket, write: Socket)
     private let isStopping = Atomic(false)
     private let ended = Mutex<(isDone: Bool, waiting: [CheckedContinuation<Void, Never>])>((false, []))

@@ -28,8 +28,9 @@ public struct SpanContext: Sendable, Equatable {
             state: "")
     }
 
-    /// Reads headers; nil where there is no valid `traceparent`. An invalid `tracestate` is left out, as the
-    /// specification asks.
+    /// Reads headers; nil where `traceparent` is not valid.
+    ///
+    /// An invalid `tracestate` is left out, as the specification asks.
     public init?(traceParent: String, traceState: String? = nil) {
         let bytes = Array(traceParent.utf8)
         // 2 digits of version, 32 of trace, 16 of span and 2 of flags; later versions may add a field.

@@ -200,26 +200,29 @@ class Client:
     def cancel(self, job_id: str, reason: str = "", *, wait: float = 3) -> List[CancelReply]:
         """Asks all workers to stop a job, running or queued; returns what they answer within `wait` seconds.
 
-        Returns at once when the worker that has the job has answered.
+        Returns at once when the worker that has the job has answered. Holds for a day, also for workers that start later
+        and where none answers.
         """
         bodies = self._ask(
-            names.CANCEL, CancelRequest(job_id=job_id, reason=reason).SerializeToString(), wait,
+            names.CANCEL, self.pool.cancel_exchange, CancelRequest(job_id=job_id, reason=reason).SerializeToString(), wait,
             lambda body: CancelReply.FromString(body).outcome != CANCEL_OUTCOME_NOTED)
         return [CancelReply.FromString(body) for body in bodies]
 
     def describe(self, worker_id: str = "", *, wait: float = 2) -> List[DescribeReply]:
         """Asks all workers, or one, who they are and what they do; returns what they answer within `wait` seconds."""
         bodies = self._ask(
-            names.DESCRIBE, DescribeRequest(worker_id=worker_id).SerializeToString(), wait, lambda _: bool(worker_id))
+            names.DESCRIBE, self.pool.control_exchange, DescribeRequest(worker_id=worker_id).SerializeToString(), wait, lambda _: bool(worker_id))
         return [DescribeReply.FromString(body) for body in bodies]
 
-    def _ask(self, method: str, body: bytes, wait: float, is_last: Callable[[bytes], bool]) -> List[bytes]:
+    def _ask(
+        self, method: str, exchange: str, body: bytes, wait: float, is_last: Callable[[bytes], bool]
+    ) -> List[bytes]:
         correlation_id = names.new_id()
         answers: List[bytes] = []
         self._answers[correlation_id] = answers
         try:
             self._link.publish(
-                self.pool.control_exchange, "", self._properties(method, correlation_id, correlation_id, {}), body,
+                exchange, "", self._properties(method, correlation_id, correlation_id, {}), body,
                 time.monotonic() + self._patience)
             until = time.monotonic() + wait
             count = 0

@@ -45,6 +45,7 @@ class Pool:
         self.name = name
         self.work_exchange = f"{name}.work"
         self.control_exchange = f"{name}.control"
+        self.cancel_exchange = f"{name}.cancel"
 
     def work_queue(self, lane: str) -> str:
         return f"{self.name}.work.{lane}"

@@ -118,6 +118,8 @@ class BrokerTests(unittest.TestCase):
         with self.assertRaisesRegex(Unavailable, "start a worker"):
             self.client().submit(REQUEST, lane="batch")
         with self.assertRaisesRegex(Unavailable, "start a worker"):
+            self.client().describe()
+        with self.assertRaisesRegex(Unavailable, "start a worker"):
             self.client().cancel("job-1")
         other = Client(BROKER_URL, pool="test.none")
         self.addCleanup(other.close)

@@ -1,5 +1,3 @@
-import Testing
-
 /// Reads Prometheus' text format 0.0.4 and refuses whatever the format does not allow, the conventions included.
 ///
 /// Written from https://prometheus.io/docs/instrumenting/exposition_formats/, without regard to the code that writes it.
