@@ -95,6 +95,9 @@ final class MortalBroker: Broker {
     func consume(queue: String, prefetch: UInt16, consumerTag: String?) async throws(BrokerError) -> Consumer {
         try await base.consume(queue: queue, prefetch: prefetch, consumerTag: consumerTag)
     }
+    func read(stream: String, since age: Duration, prefetch: UInt16) async throws(BrokerError) -> Consumer {
+        try await base.read(stream: stream, since: age, prefetch: prefetch)
+    }
     func get(queue: String) async throws(BrokerError) -> Delivery? {
         try await step { () throws(BrokerError) in try await base.get(queue: queue) }
     }
