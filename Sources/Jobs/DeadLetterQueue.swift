@@ -139,12 +139,31 @@ extension DeadLetterQueue {
             try await take(queue ?? name, holding: &held, body)
         }
         // In a task of its own: also what a cancelled task holds must go back, in order.
-        await Task { [broker, held] in
-            // A receipt that fails is of a lost connection, and its message is back already.
-            for receipt in held { try? await broker.release(receipt) }
-        }.value
+        await Task { [held] in await giveBack(held, to: queue ?? name) }.value
         if isLocked { await unlock() }
         try result.get()
+    }
+
+    /// How many messages are given back before the queue has to have them.
+    ///
+    /// RabbitMQ 3.10 sends a quorum queue at most 32 commands of a channel ahead of its answers, and puts the returns beyond
+    /// into one command in reverse order.
+    private static let returnsInFlight = 24
+
+    /// Gives messages back, and waits until the queue has them: whoever takes the lock next must find them in their order.
+    private func giveBack(_ receipts: [Receipt], to queue: String) async {
+        var isPatient = true
+        for start in stride(from: 0, to: receipts.count, by: Self.returnsInFlight) {
+            let end = min(start + Self.returnsInFlight, receipts.count)
+            // A receipt that fails is of a lost connection, and its message is back already.
+            for receipt in receipts[start..<end] { try? await broker.release(receipt) }
+            // RabbitMQ answers no settlement. With an end, since others may take messages who know nothing of the lock.
+            let deadline = ContinuousClock.now + .seconds(2)
+            while isPatient, let depth = try? await broker.depth(of: queue), depth.messages < end {
+                try? await Task.sleep(for: .milliseconds(1))
+                isPatient = ContinuousClock.now < deadline
+            }
+        }
     }
 
     private static func result(_ body: () async throws(BrokerError) -> Void) async -> Result<Void, BrokerError> {

@@ -51,9 +51,27 @@ struct HeldRequest: Sendable {
         var properties = properties(due: configuration.wallTime.read())
         // For whoever cannot read it in the state.
         properties.headers[JobHeader.nextSequence] = .int64(Int64(clamping: state.nextSequence))
+        let message = OutgoingMessage(properties, body: body)
+        do {
+            try await publish(
+                .resumption, message, exchange: configuration.pool.workExchange, routingKey: queue.routingKey,
+                waitsForRoom: false)
+        } catch .refused {
+            // The lane is full. Where retries wait there is always room, and the broker keeps them there until there is
+            // some in the lane: the state is not lost, and a worker that must end does not wait.
+            let delay = configuration.pool.retryDelays.min() ?? .seconds(5)
+            try await publish(
+                .resumption, message, exchange: configuration.pool.retryExchange(delay), routingKey: queue.routingKey)
+        }
+    }
+
+    /// Publishes the request to come again after the shortest delay, as it is.
+    func publishForLater() async throws(BrokerError) {
+        let delay = configuration.pool.retryDelays.min() ?? .seconds(5)
+        let due = configuration.wallTime.read() + delay.milliseconds
         try await publish(
-            .resumption, OutgoingMessage(properties, body: body),
-            exchange: configuration.pool.workExchange, routingKey: queue.routingKey)
+            .retry, OutgoingMessage(properties(due: due), body: delivery.body),
+            exchange: configuration.pool.retryExchange(delay), routingKey: queue.routingKey)
     }
 
     /// Publishes the request to wait for its next attempt.
@@ -63,8 +81,12 @@ struct HeldRequest: Sendable {
         afterAttempt attempt: Int, status: Status, nextSequence: UInt64, body: [UInt8]? = nil
     ) async throws(BrokerError) {
         let now = configuration.wallTime.read()
-        let delay = configuration.pool.retryDelay(afterAttempt: attempt)
-        var properties = properties(due: now + delay.milliseconds)
+        let delay = configuration.pool.retryDelay(afterAttempt: attempt, atLeast: status.retryDelay)
+        let wait = delay * (0.5 + 0.5 * configuration.retryJitter())
+        var properties = properties(due: now + wait.milliseconds)
+        // Spreads jobs that failed together. A queue expires messages only at its head, so one with less to wait may come
+        // with the one before it: later than its own time, never later than the queue's.
+        properties.expiration = .milliseconds(max(wait.milliseconds, 1))
         properties.headers[Wire.Header.attempt] = .int64(Int64(attempt))
         properties.headers[JobHeader.nextSequence] = .int64(Int64(clamping: nextSequence))
         if properties.headers[Wire.Header.deathFirstTime]?.int64Value == nil {
@@ -129,13 +151,14 @@ struct HeldRequest: Sendable {
             properties.headers[Wire.Header.traceParent] = trace[Wire.Header.traceParent]
             properties.headers[Wire.Header.traceState] = trace[Wire.Header.traceState]
         }
+        properties.headers[JobHeader.redeliveries] = nil
         return properties
     }
 
     /// Publishes confirmed, and waits for a broker that is away or full.
     private func publish(
         _ kind: Publication.Kind, _ message: OutgoingMessage, exchange: String, routingKey: String,
-        unroutablePatience: Duration = .zero
+        unroutablePatience: Duration = .zero, waitsForRoom: Bool = true
     ) async throws(BrokerError) {
         var backoff = Backoff(initial: .milliseconds(100), maximum: .seconds(5))
         var generator = SystemRandomNumberGenerator()
@@ -147,6 +170,7 @@ struct HeldRequest: Sendable {
                 let limit: Duration
                 switch error {
                 case .unroutable: limit = unroutablePatience
+                case .refused where !waitsForRoom: limit = .zero
                 case .timedOut(_, let time, _):
                     waited += time
                     limit = configuration.publishPatience

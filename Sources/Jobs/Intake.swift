@@ -186,13 +186,14 @@ struct Intake {
     /// Published again, where that loses nothing: to RabbitMQ before 4.3 a message that is given back has failed once
     /// more, and with many idle workers and queues a sound job would fail so often that it is taken for a poisonous one.
     private func putBack(_ delivery: Delivery, to queue: WorkQueue) async {
-        let isUntouched =
-            delivery.deliveryCount ?? 0 == 0 && delivery.omittedBodySize == nil
-            && delivery.properties.expiration == nil
+        var properties = delivery.properties.forRepublishing
+        if delivery.redeliveries > 0 {
+            properties.headers[JobHeader.redeliveries] = .int64(Int64(delivery.redeliveries))
+        }
         do throws(BrokerError) {
-            guard isUntouched else { throw .cancelled }
+            guard delivery.omittedBodySize == nil, delivery.properties.expiration == nil else { throw .cancelled }
             try await broker.publish(
-                OutgoingMessage(delivery.properties.forRepublishing, body: delivery.body), exchange: pool.workExchange,
+                OutgoingMessage(properties, body: delivery.body), exchange: pool.workExchange,
                 routingKey: queue.routingKey, mandatory: true, timeLimit: .seconds(5))
             try await broker.acknowledge(delivery)
         } catch {

@@ -92,6 +92,16 @@ struct Job: Sendable {
 enum JobHeader {
     /// Sequence number of the next event, on a request that waits for another attempt.
     static let nextSequence = "rectifid-next-sequence"
+    /// Deliveries that failed before the request was published again, since the broker counts a message's own.
+    static let redeliveries = "rectifid-redeliveries"
+}
+
+extension Delivery {
+    /// How often the request came back without a word, also before it was published again.
+    var redeliveries: Int {
+        let earlier = properties.headers[JobHeader.redeliveries]?.int64Value ?? 0
+        return (deliveryCount ?? 0) + Int(min(max(earlier, 0), 1_000_000))
+    }
 }
 
 extension Status {

@@ -37,9 +37,7 @@ struct JobComputation: Sendable {
 
     private func checkDeadline() throws(Status) {
         guard let deadline = job.deadline, configuration.wallTime.read() >= deadline else { return }
-        throw Status(
-            .deadlineExceeded,
-            "the deadline (\(deadline) ms since 1970) passed; set a later one, or use the interactive lane")
+        throw .late(deadline)
     }
 
     private func decodePictures() throws(Status) -> [Picture] {
@@ -185,6 +183,13 @@ struct JobComputation: Sendable {
 }
 
 extension Status {
+    /// The deadline is over.
+    static func late(_ deadline: UnixMilliseconds?) -> Status {
+        Status(
+            .deadlineExceeded,
+            "the deadline (\(deadline ?? 0) ms since 1970) passed; set a later one, or use the interactive lane")
+    }
+
     /// The client asked for it.
     static func cancelled(_ reason: String) -> Status {
         Status(.cancelled, reason.isEmpty ? "cancelled by request" : "cancelled by request: \(reason)")

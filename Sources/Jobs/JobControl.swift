@@ -1,3 +1,4 @@
+import Messages
 import Synchronization
 
 /// What others may want of a running job, asked between passes; and how far it has come.
@@ -28,14 +29,23 @@ final class JobControl: Sendable {
         var iteration = 0
         var iterations = 0
         var onStop: (@Sendable () -> Void)?
+        /// Who hears of events, and the first of them for those who come later.
+        var listeners: [AsyncStream<PersonalizeEvent.Body>.Continuation] = []
+        var acceptance: PersonalizeEvent.Body?
+        var unreachable = 0
+        var outcome: JobComputation.Outcome?
+        var waiting: [CheckedContinuation<JobComputation.Outcome, Never>] = []
     }
 
     let jobID: String
+    /// Of what is asked for, see `PersonalizeRequest.fingerprint`.
+    let fingerprint: Int
     let start = ContinuousClock.now
     private let contents = Mutex(Contents())
 
-    init(jobID: String) {
+    init(jobID: String, fingerprint: Int) {
         self.jobID = jobID
+        self.fingerprint = fingerprint
     }
 
     /// What was asked for, if anything.
@@ -66,6 +76,60 @@ final class JobControl: Sendable {
         contents.withLock { contents in
             contents.iteration = iteration
             contents.iterations = iterations
+        }
+    }
+}
+
+/// Those who wait for a job: the request that it runs for, and requests for the same job that came later.
+extension JobControl {
+    /// The job's events from now on, the acceptance in any case, until it ends.
+    func listen() -> AsyncStream<PersonalizeEvent.Body> {
+        // When the broker takes no messages, the oldest progress is dropped, not the job held up.
+        let (events, continuation) = AsyncStream.makeStream(
+            of: PersonalizeEvent.Body.self, bufferingPolicy: .bufferingNewest(64))
+        contents.withLock { contents in
+            if let acceptance = contents.acceptance { continuation.yield(acceptance) }
+            if contents.outcome == nil { contents.listeners.append(continuation) } else { continuation.finish() }
+        }
+        return events
+    }
+
+    func emit(_ event: PersonalizeEvent.Body) {
+        let listeners = contents.withLock { contents in
+            if case .accepted = event { contents.acceptance = event }
+            return contents.listeners
+        }
+        for listener in listeners { listener.yield(event) }
+    }
+
+    /// Notes that one of those who wait cannot be told; a job that nobody can be told of is not worth its computation.
+    func noteUnreachable() {
+        contents.withLock { contents in
+            contents.unreachable += 1
+            guard contents.unreachable >= contents.listeners.count, contents.stop == nil else { return }
+            contents.stop = .undeliverable
+        }
+    }
+
+    /// Ends the job for all who wait.
+    func end(_ outcome: JobComputation.Outcome) {
+        let (listeners, waiting) = contents.withLock { contents in
+            contents.outcome = outcome
+            defer { contents.waiting = [] }
+            return (contents.listeners, contents.waiting)
+        }
+        for listener in listeners { listener.finish() }
+        for continuation in waiting { continuation.resume(returning: outcome) }
+    }
+
+    /// How the job ended; waits for that.
+    func outcome() async -> JobComputation.Outcome {
+        await withCheckedContinuation { continuation in
+            let outcome = contents.withLock { contents -> JobComputation.Outcome? in
+                if contents.outcome == nil { contents.waiting.append(continuation) }
+                return contents.outcome
+            }
+            if let outcome { continuation.resume(returning: outcome) }
         }
     }
 }

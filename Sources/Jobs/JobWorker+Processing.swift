@@ -16,14 +16,36 @@ extension JobWorker {
             guard delivery.omittedBodySize == nil else { return await refuseOversized(request) }
             return await fail(request, failure)
         }
-        let (control, cancelReason) = jobs.begin(job.id)
-        guard let control else {
+        if isLate(job) { return await refuse(job, of: request, .late(job.deadline)) }
+        switch jobs.begin(job) {
+        case .run(let control): await run(job, control: control, of: request)
+        case .cancelled(let reason): await refuse(job, of: request, .cancelled(reason))
+        case .reusedID: await refuse(job, of: request, .reusedID)
+        case .follow(let control):
             slots.giveBack()
-            request.observer.began(.settle)
-            return await fail(
-                request,
-                FailedAttempt(status: .cancelled(cancelReason), attempt: job.attempt, sequence: job.firstSequence))
+            await follow(control, with: job, of: request)
+        case .repeated(let answer):
+            slots.giveBack()
+            await repeatResult(answer, to: job, of: request)
+        case .crowded:
+            slots.giveBack()
+            await postpone(job, of: request)
         }
+    }
+
+    /// Whether nobody has a use for the job any more.
+    func isLate(_ job: Job) -> Bool {
+        job.deadline.map { configuration.wallTime.read() >= $0 } ?? false
+    }
+
+    /// Answers a request that is not computed.
+    private func refuse(_ job: Job, of request: HeldRequest, _ status: Status) async {
+        slots.giveBack()
+        request.observer.began(.settle)
+        await fail(request, FailedAttempt(status: status, attempt: job.attempt, sequence: job.firstSequence))
+    }
+
+    private func run(_ job: Job, control: JobControl, of request: HeldRequest) async {
         request.logger.info(
             "started",
             metadata: [
@@ -33,7 +55,7 @@ extension JobWorker {
         let (outcome, sequence) = await compute(job, control: control, of: request)
         request.observer.began(.settle)
         let isAnswered = await settle(request, job: job, control: control, outcome: outcome, sequence: sequence)
-        jobs.end(control, isAnswered: isAnswered)
+        jobs.end(control, outcome: outcome, sequence: sequence, isAnswered: isAnswered)
     }
 
     /// What is known of a request before it is read.
@@ -55,7 +77,7 @@ extension JobWorker {
         let delivery = request.delivery
         do throws(Status) {
             let job = try Job(delivery, lane: request.lane, limits: configuration.messageLimits)
-            let redeliveries = delivery.deliveryCount ?? 0
+            let redeliveries = delivery.redeliveries
             guard redeliveries > configuration.maximumRedeliveries else { return .success(job) }
             return .failure(
                 FailedAttempt(
@@ -74,14 +96,14 @@ extension JobWorker {
         case .success(let collected): material = collected
         case .failure(let status):
             slots.giveBack()
+            control.end(.failed(status, nil))
             return (.failed(status, nil), job.firstSequence)
         }
-        // When the broker takes no messages, the oldest progress is dropped, not the job held up.
-        let (events, continuation) = AsyncStream.makeStream(
-            of: PersonalizeEvent.Body.self, bufferingPolicy: .bufferingNewest(64))
         let computation = JobComputation(
             job: material.job, files: material.pictures, control: control, personalizer: personalizer,
-            configuration: configuration, observer: request.observer, emit: { continuation.yield($0) })
+            configuration: configuration, observer: request.observer, emit: { control.emit($0) })
+        // Before the first event.
+        let events = control.listen()
         async let sequence = publish(events, of: job, control: control, request: request)
         let outcome = await withTaskCancellationHandler {
             await ComputeThread.run("job \(job.id)") { computation.run() }
@@ -89,11 +111,11 @@ extension JobWorker {
             control.ask(.abandon)
         }
         slots.giveBack()
-        continuation.finish()
+        control.end(outcome)
         return (outcome, await sequence)
     }
 
-    private func publish(
+    func publish(
         _ events: AsyncStream<PersonalizeEvent.Body>, of job: Job, control: JobControl, request: HeldRequest
     ) async -> UInt64 {
         var sequence = job.firstSequence
@@ -107,8 +129,8 @@ extension JobWorker {
             do {
                 try await request.reply(event, patience: configuration.replyPatience)
             } catch .unroutable {
-                // Nobody waits for this picture: computing it would be for nothing.
-                control.ask(.undeliverable)
+                // Nobody waits for this picture, unless another request for it came since.
+                control.noteUnreachable()
             } catch {
                 request.logger.debug("acceptance not delivered", metadata: ["error": "\(error)"])
             }
@@ -128,6 +150,8 @@ struct FailedAttempt: Error {
     var isLast = false
     /// To try again with instead of the request's own body, where some of the work is done.
     var body: [UInt8]?
+    /// Whether another request for the same job fails at the same time, and tells operators of it.
+    var isRepeat = false
 }
 
 extension Status {

@@ -31,7 +31,7 @@ extension JobWorker {
     }
 
     /// Replies with the picture, then acknowledges the request: in this order, confirmed, so that no result is lost.
-    private func succeed(
+    func succeed(
         _ request: HeldRequest, job: Job, result: PersonalizeResult, state: ResumeState?, attempt: FailedAttempt,
         patience: Duration
     ) async -> Bool {
@@ -105,7 +105,8 @@ extension JobWorker {
             return await release(request, code: status.code, attempt: failure.attempt)
         }
         // What its client has stopped, or no time is left for, is nothing to look into.
-        let isWorthALook = status.code != .cancelled && status.code != .deadlineExceeded
+        let isWorthALook =
+            status.code != .cancelled && status.code != .deadlineExceeded && !failure.isRepeat
         if isWorthALook,
             !(await publishAsDeadLetter(request, status, attempts: failure.attempt, body: failure.body))
         {
@@ -133,7 +134,9 @@ extension JobWorker {
     /// What to answer instead of a retry that would come after the deadline.
     private func latenessOfRetry(_ request: HeldRequest, _ failure: FailedAttempt) -> Status? {
         guard let deadline = request.delivery.properties.headers[Wire.Header.deadline]?.int64Value else { return nil }
-        let delay = configuration.pool.retryDelay(afterAttempt: failure.attempt).milliseconds
+        let delay = configuration.pool.retryDelay(
+            afterAttempt: failure.attempt, atLeast: failure.status.retryDelay
+        ).milliseconds
         guard configuration.wallTime.read() + delay >= deadline else { return nil }
         return Status(
             .deadlineExceeded, "no time is left for another attempt; the last one failed: \(failure.status)")
@@ -213,13 +216,13 @@ extension JobWorker {
         leave(request, Settlement(.failed, code: status.code, isDeadLettered: true))
     }
 
-    private func release(_ request: HeldRequest, code: StatusCode = .ok, attempt: Int) async {
+    func release(_ request: HeldRequest, code: StatusCode = .ok, attempt: Int) async {
         await request.release()
         leave(request, Settlement(.released, code: code, attempt: attempt))
     }
 
     /// Counts a request that has left this worker; every way of settling one ends here.
-    private func leave(_ request: HeldRequest, _ settlement: Settlement) {
+    func leave(_ request: HeldRequest, _ settlement: Settlement) {
         jobs.count { $0.add(settlement) }
         request.observer.ended(.settle)
         request.observer.settled(settlement)
@@ -233,6 +236,14 @@ extension Status {
                 "; ask for a smaller picture or for JPEG, or start the workers with --store"
             } else { "" }
         return Status(.internal, "the result could not be sent: \(error)\(advice)", isRetryable: false)
+    }
+
+    /// How long to wait at least before another attempt, where the failure says so (google.rpc.RetryInfo).
+    var retryDelay: Duration {
+        let delays = details.map { detail -> UInt64 in
+            if case .retryInfo(let milliseconds) = detail { milliseconds } else { 0 }
+        }
+        return .milliseconds(Int64(clamping: delays.max() ?? 0))
     }
 
     static func undeliverable(_ address: ReplyAddress) -> Status {

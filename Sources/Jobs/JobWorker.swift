@@ -36,7 +36,7 @@ public final class JobWorker: Service {
         var logger = logger
         logger[metadataKey: "worker"] = "\(configuration.workerID)"
         self.logger = logger
-        jobs = RunningJobs(wallTime: configuration.wallTime)
+        jobs = RunningJobs(configuration)
         slots = Slots(max(configuration.slots, 1))
         holds = Slots(max(configuration.slots, 1) + 8)
     }

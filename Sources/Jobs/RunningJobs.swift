@@ -10,32 +10,85 @@ final class RunningJobs: Sendable {
         /// Why each was cancelled.
         var cancelled = RecentJobs<String>(.init(count: 100_000, age: Pool.cancellationLife))
         var finished = RecentJobs<Void>(.init(count: 10_000, age: Pool.cancellationLife))
+        var answers: RecentJobs<Answer>
+        var followers = 0
         var counts = WorkerCounts()
     }
 
-    private let contents = Mutex(Contents())
-    private let wallTime: WallTime
-
-    init(wallTime: WallTime) {
-        self.wallTime = wallTime
+    /// A result that was sent, and the number of its event.
+    struct Answer {
+        let result: PersonalizeResult
+        let sequence: UInt64
+        fileprivate let fingerprint: Int
     }
 
-    /// Takes a job up; nil and the reason where it was cancelled before.
-    func begin(_ id: String) -> (control: JobControl?, cancelReason: String) {
-        contents.withLock { contents in
-            if let reason = contents.cancelled.note(on: id, at: wallTime.read()) { return (nil, reason) }
-            let control = JobControl(jobID: id)
+    /// What to do with a job.
+    enum Beginning {
+        case run(JobControl)
+        /// It runs already.
+        case follow(JobControl)
+        /// It has finished a moment ago.
+        case repeated(Answer)
+        case cancelled(reason: String)
+        /// Its id is that of another request.
+        case reusedID
+        /// It runs already and enough requests wait for such jobs: holding more would keep others away.
+        case crowded
+    }
+
+    /// Requests that wait for jobs which run already.
+    static let maximumFollowers = 4
+
+    private let contents: Mutex<Contents>
+    private let wallTime: WallTime
+
+    init(_ configuration: WorkerConfiguration) {
+        wallTime = configuration.wallTime
+        contents = Mutex(
+            Contents(
+                answers: RecentJobs(
+                    .init(count: 10_000, bytes: configuration.keptAnswerBytes, age: configuration.keptAnswerAge))))
+    }
+
+    /// Takes a job up, if that is what is to be done.
+    func begin(_ job: Job) -> Beginning {
+        let (id, fingerprint) = (job.id, job.request.fingerprint)
+        return contents.withLock { contents in
+            let now = wallTime.read()
+            if let reason = contents.cancelled.note(on: id, at: now) { return .cancelled(reason: reason) }
+            if let running = contents.running.values.first(where: { $0.jobID == id }) {
+                guard running.fingerprint == fingerprint else { return .reusedID }
+                guard contents.followers < Self.maximumFollowers else { return .crowded }
+                contents.followers += 1
+                return .follow(running)
+            }
+            if let answer = contents.answers.note(on: id, at: now) {
+                return answer.fingerprint == fingerprint ? .repeated(answer) : .reusedID
+            }
+            let control = JobControl(jobID: id, fingerprint: fingerprint)
             if contents.isDraining { control.ask(.handOver) }
             contents.running[ObjectIdentifier(control)] = control
-            return (control, "")
+            return .run(control)
         }
     }
 
+    /// Notes that a request does not wait for a running job any more.
+    func leave(_ control: JobControl) {
+        contents.withLock { $0.followers -= 1 }
+    }
+
     /// Notes that a job left; `isAnswered` where its client has a result.
-    func end(_ control: JobControl, isAnswered: Bool) {
+    func end(_ control: JobControl, outcome: JobComputation.Outcome, sequence: UInt64, isAnswered: Bool) {
         contents.withLock { contents in
             contents.running[ObjectIdentifier(control)] = nil
-            if isAnswered { contents.finished.note((), on: control.jobID, at: wallTime.read()) }
+            guard isAnswered else { return }
+            let now = wallTime.read()
+            contents.finished.note((), on: control.jobID, at: now)
+            // Only pictures: what has failed can be sent again, put right or to another fate.
+            guard case .finished(let result, _) = outcome else { return }
+            contents.answers.note(
+                Answer(result: result, sequence: sequence, fingerprint: control.fingerprint), bytes: result.size,
+                on: control.jobID, at: now)
         }
     }
 
@@ -82,5 +135,13 @@ final class RunningJobs: Sendable {
                 jobID: control.jobID, iteration: iteration, iterations: iterations,
                 seconds: control.start.duration(to: .now).inSeconds)
         }
+    }
+}
+
+extension PersonalizeResult {
+    /// About what it takes in memory.
+    fileprivate var size: Int {
+        guard case .image(let bytes)? = picture?.content else { return 1000 + 4 * losses.count }
+        return 1000 + 4 * losses.count + bytes.count
     }
 }

@@ -13,6 +13,8 @@ public struct WorkerConfiguration: Sendable {
     public var slots = 1
     /// Attempts at a job before it becomes a dead letter.
     public var maximumAttempts = 5
+    /// Where in the second half of its delay a retry comes, 0 to 1.
+    public var retryJitter: @Sendable () -> Double = { .random(in: 0...1) }
     /// How often a job may come back without a word, since its worker or the connection died, before it is taken for the
     /// cause and becomes a dead letter.
     public var maximumRedeliveries = 5
@@ -32,6 +34,10 @@ public struct WorkerConfiguration: Sendable {
     public var pictureLimits = PictureLimits.standard
     /// The store for pictures too large for a message; without it they must be in messages.
     public var claimCheck: ClaimCheck?
+    /// How long, and up to how many bytes of pictures in all, answers are kept to be sent again when a job that has
+    /// finished comes again; longer ago, or at another worker, it is computed again, to the same picture.
+    public var keptAnswerAge: Duration = .seconds(600)
+    public var keptAnswerBytes = 32 << 20
     /// Longest side of previews, in pixels.
     public var previewSide = 256
     /// What the worker waits on between tries.

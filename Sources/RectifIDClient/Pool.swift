@@ -116,8 +116,12 @@ extension Pool {
     public func controlQueue(ofWorker id: String) -> String { "\(name).control.\(id)" }
 
     /// How long a job waits after its attempt `attempt`, counted from 1.
-    public func retryDelay(afterAttempt attempt: Int) -> Duration {
-        retryDelays[min(max(attempt, 1), retryDelays.count) - 1]
+    ///
+    /// - Parameter least: What the failure asked for; the first longer delay serves, or else the last.
+    public func retryDelay(afterAttempt attempt: Int, atLeast least: Duration = .zero) -> Duration {
+        let usual = min(max(attempt, 1), retryDelays.count) - 1
+        // Half a delay is the least that its jitter leaves.
+        return retryDelays[usual...].first { $0 / 2 >= least } ?? retryDelays[retryDelays.count - 1]
     }
 
     /// A delay as part of a name: `500ms`, `5s`, `2min`.

@@ -47,6 +47,13 @@ struct BrokerOptions: ParsableArguments {
     @Option(help: "PEM file of the client's key. [RECTIFID_TLS_KEY]")
     var tlsKey: String?
 
+    @Option(
+        help: """
+            How to log in with amqps: password, or certificate, which takes the user from the client's certificate \
+            (SASL EXTERNAL); password by default. [RECTIFID_TLS_LOGIN]
+            """)
+    var tlsLogin: String?
+
     @Option(help: "Seconds to wait for the broker at the start; 30 by default. [RECTIFID_CONNECT_TIMEOUT]")
     var connectTimeout: Int?
 
@@ -67,6 +74,7 @@ struct BrokerOptions: ParsableArguments {
         tlsCA = try EnvironmentValue.value(tlsCA, "tls-ca")
         tlsCertificate = try EnvironmentValue.value(tlsCertificate, "tls-certificate")
         tlsKey = try EnvironmentValue.value(tlsKey, "tls-key")
+        tlsLogin = try EnvironmentValue.value(tlsLogin, "tls-login")
         connectTimeout = try EnvironmentValue.value(connectTimeout, "connect-timeout")
         logLevel = try EnvironmentValue.value(logLevel, "log-level")
         logFormat = try EnvironmentValue.value(logFormat, "log-format")
@@ -75,6 +83,12 @@ struct BrokerOptions: ParsableArguments {
         }
         guard (tlsCertificate == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-certificate and --tls-key belong together")
+        }
+        guard ["password", "certificate", nil].contains(tlsLogin) else {
+            throw ValidationError("--tls-login \(tlsLogin ?? ""); password and certificate are possible")
+        }
+        guard tlsLogin != "certificate" || tlsCertificate != nil else {
+            throw ValidationError("--tls-login certificate needs --tls-certificate and --tls-key")
         }
         do {
             _ = try namedPool()
@@ -115,6 +129,7 @@ struct BrokerOptions: ParsableArguments {
             if let tlsCA { configuration.tls.authorities = tlsCA }
             configuration.tls.certificate = tlsCertificate
             configuration.tls.key = tlsKey
+            if tlsLogin == "certificate" { configuration.tls.login = .certificate }
             let broker = RabbitMQBroker(configuration, logger: logger)
             do throws(BrokerError) {
                 try await broker.ready(within: .seconds(connectTimeout ?? 30))

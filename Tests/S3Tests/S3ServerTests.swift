@@ -7,6 +7,8 @@ import Testing
 /// A server that checks signatures, which `scripts/object-store` starts.
 enum RealServer {
     static let endpoint = ProcessInfo.processInfo.environment["RECTIFID_TEST_S3_ENDPOINT"]
+    /// Its data, with the certificate.
+    static let directory = ProcessInfo.processInfo.environment["RECTIFID_TEST_S3_DIR"]
 }
 
 @Suite(.timeLimit(.minutes(2)), .enabled(if: RealServer.endpoint != nil, "no S3 server was started"))
@@ -81,6 +83,29 @@ struct S3ServerTests {
         await #expect(throws: failure) { try await store.get(try ObjectKey("a"), limit: 3) }
         await #expect(throws: failure) { try await store.put([1], at: try ObjectKey("a"), contentType: "image/png") }
         await #expect(throws: failure) { try await store.check() }
+    }
+
+    @Test func encryptedConnectionsNeedATrustedCertificate() async throws {
+        let directory = try #require(RealServer.directory)
+        let url = try String(contentsOfFile: directory + "/https-url", encoding: .utf8)
+        var configuration = try S3Configuration(
+            bucket: "pictures", endpoint: url.trimmingCharacters(in: .whitespacesAndNewlines),
+            credentials: S3Credentials(accessKeyID: "rectifid", secretAccessKey: "rectifid-secret"))
+        let key = try ObjectKey("tests/encrypted")
+        configuration.authorities = directory + "/ca.pem"
+        try await S3Store(configuration).put([1, 2], at: key, contentType: "image/png")
+        #expect(try await S3Store(configuration).get(key, limit: 2) == [1, 2])
+        // The system's authorities do not vouch for it; nor is anybody asked in the clear, or again.
+        for authorities in [nil, directory + "/none.pem"] {
+            configuration.authorities = authorities
+            let store = S3Store(configuration)
+            let failure = await #expect(throws: ObjectStoreError.self) { try await store.get(key, limit: 2) }
+            guard case .misconfigured(let reason)? = failure else {
+                Issue.record("\(String(describing: failure))")
+                continue
+            }
+            #expect(reason.contains("no trusted connection"))
+        }
     }
 
     @Test func manyCallsAtOnceAreServed() async throws {

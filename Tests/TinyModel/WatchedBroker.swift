@@ -7,14 +7,15 @@ import Synchronization
 public final class WatchedBroker: Broker {
     private let base: any Broker
     private let pool: Pool
+    private let onKillPoint: @Sendable (KillPoint) -> Void
+    private let failures = Mutex(0)
     /// What is acknowledged before the first job is taken is no job.
     private let hasTaken = Atomic(false)
-    private let onPhase: @Sendable (KillPoint) -> Void
 
-    public init(_ base: any Broker, pool: Pool, onPhase: @escaping @Sendable (KillPoint) -> Void) {
+    public init(_ base: any Broker, pool: Pool, onKillPoint: @escaping @Sendable (KillPoint) -> Void) {
         self.base = base
         self.pool = pool
-        self.onPhase = onPhase
+        self.onKillPoint = onKillPoint
     }
 
     public var state: BrokerState { base.state }
@@ -25,7 +26,7 @@ public final class WatchedBroker: Broker {
     ) async throws(BrokerError) {
         try await base.publish(
             message, exchange: exchange, routingKey: routingKey, mandatory: mandatory, timeLimit: timeLimit)
-        if let phase = phase(after: message, exchange) { onPhase(phase) }
+        if let phase = phase(after: message, exchange) { onKillPoint(phase) }
     }
 
     private func phase(after message: OutgoingMessage, _ exchange: String) -> KillPoint? {
@@ -40,26 +41,35 @@ public final class WatchedBroker: Broker {
         }
     }
 
-    public func get(queue: String) async throws(BrokerError) -> Delivery? {
-        let delivery = try await base.get(queue: queue)
-        if delivery != nil {
-            hasTaken.store(true, ordering: .relaxed)
-            onPhase(.taken)
-        }
-        return delivery
+    /// To be called when the worker has a job.
+    public func noteTaken() {
+        hasTaken.store(true, ordering: .relaxed)
+        onKillPoint(.taken)
     }
+
+    /// Acknowledgements that were not possible any more.
+    public var failedAcknowledgements: Int { failures.withLock { $0 } }
 
     public func acknowledge(_ receipt: Receipt) async throws(BrokerError) {
-        try await base.acknowledge(receipt)
-        if hasTaken.load(ordering: .relaxed) { onPhase(.acknowledged) }
+        do {
+            try await base.acknowledge(receipt)
+        } catch {
+            failures.withLock { $0 += 1 }
+            throw error
+        }
+        if hasTaken.load(ordering: .relaxed) { onKillPoint(.acknowledged) }
     }
 
-    public func read(stream: String, since age: Duration, prefetch: UInt16) async throws(BrokerError) -> Consumer {
-        try await base.read(stream: stream, since: age, prefetch: prefetch)
-    }
+    public func get(queue: String) async throws(BrokerError) -> Delivery? { try await base.get(queue: queue) }
 
     public func consume(queue: String, prefetch: UInt16, consumerTag: String?) async throws(BrokerError) -> Consumer {
         try await base.consume(queue: queue, prefetch: prefetch, consumerTag: consumerTag)
+    }
+
+    public func read(
+        stream: String, since: Duration, prefetch: UInt16
+    ) async throws(BrokerError) -> Consumer {
+        try await base.read(stream: stream, since: since, prefetch: prefetch)
     }
 
     public func declare(_ topology: Topology) async throws(BrokerError) { try await base.declare(topology) }

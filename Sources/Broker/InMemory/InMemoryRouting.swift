@@ -165,18 +165,23 @@ struct InMemoryRouting {
         return true
     }
 
-    /// Sends a message to the queue's dead-letter exchange; without one it is gone.
-    private mutating func bury(_ entry: InMemoryEntry, from name: String, _ reason: String) {
-        guard let declaration = queues[name]?.declaration, let exchange = declaration.deadLetterExchange else { return }
+    /// Sends a message to the queue's dead-letter exchange; without one it is gone. False where a full queue refuses it.
+    @discardableResult
+    private mutating func bury(_ entry: InMemoryEntry, from name: String, _ reason: String) -> Bool {
+        guard let declaration = queues[name]?.declaration, let exchange = declaration.deadLetterExchange else {
+            return true
+        }
         let message = entry.dead(in: name, reason: reason, seconds: now.components.seconds)
         let key = declaration.deadLetterRoutingKey ?? entry.routingKey
         let deaths = message.properties.headers["x-death"]?.arrayValue ?? []
         let isRejected = deaths.contains { $0.tableValue?["reason"] == "rejected" }
+        var isTaken = true
         for target in targets(exchange: exchange, routingKey: key) {
             // A cycle that nobody's decision is part of would go on for ever: the message is dropped.
             let isCycle = !isRejected && deaths.contains { $0.tableValue?["queue"] == .string(target) }
-            if !isCycle { _ = enqueue(message, exchange: exchange, routingKey: key, in: target) }
+            if !isCycle { isTaken = enqueue(message, exchange: exchange, routingKey: key, in: target) && isTaken }
         }
+        return isTaken
     }
 
     // MARK: Delivering
@@ -269,7 +274,8 @@ struct InMemoryRouting {
         if queue.kind == .quorum {
             entry.deliveryCount += 1
             if let limit = queue.deliveryLimit, entry.deliveryCount > limit {
-                return bury(entry, from: queue.name, "delivery_limit")
+                bury(entry, from: queue.name, "delivery_limit")
+                return
             }
         }
         queues[queue.name]?.putBack(entry)
@@ -300,13 +306,19 @@ struct InMemoryRouting {
     private mutating func expire(_ name: String) {
         while let head = queues[name]?.ready.first, let expiresAt = head.expiresAt, expiresAt <= now {
             queues[name]?.ready.removeFirst()
-            bury(head, from: name, "expired")
+            let isTaken = bury(head, from: name, "expired")
+            guard !isTaken, let queue = queues[name], queue.declaration.deadLetterStrategy == .atLeastOnce else {
+                continue
+            }
+            // What is refused stays, and is tried again whenever something happens.
+            queues[name]?.ready = Fifo([head] + queue.ready.all)
+            return
         }
     }
 
     /// The next expiry, where no timer is set for it yet.
     mutating func expiryToSchedule() -> Duration? {
-        let next = queues.values.compactMap { $0.ready.first?.expiresAt }.min()
+        let next = queues.values.compactMap { $0.ready.first?.expiresAt }.filter { $0 > now }.min()
         guard let next, scheduledExpiry.map({ next < $0 }) ?? true else { return nil }
         scheduledExpiry = next
         return next

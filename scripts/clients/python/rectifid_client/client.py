@@ -35,6 +35,8 @@ class Client:
 
     url             amqp://user:password@host:port/vhost or amqps://; $RECTIFID_AMQP_URL by default
     pool            name that the pool's queues begin with
+    client_name     whom a fair share of the workers is for, such as a customer: jobs of different names do not wait for
+                    one another
     ca_file         PEM file of the authorities to trust with amqps://; the system's by default
     certificate     PEM files of the client's certificate and key, where the broker asks for one
     key
@@ -50,6 +52,7 @@ class Client:
         url: Optional[str] = None,
         *,
         pool: Optional[str] = None,
+        client_name: Optional[str] = None,
         ca_file: Optional[str] = None,
         certificate: Optional[str] = None,
         key: Optional[str] = None,
@@ -60,6 +63,7 @@ class Client:
     ) -> None:
         environment = os.environ
         self.pool = names.Pool(pool or environment.get("RECTIFID_POOL") or "rectifid")
+        self._client_name = client_name
         self._jobs: Dict[str, Job] = {}
         self._answers: Dict[str, List[bytes]] = {}
         self._patience = connect_timeout
@@ -148,6 +152,8 @@ class Client:
         self._check(job_id, lane, body, timeout, traceparent)
         now = time.time()
         headers = dict(headers or {}, **{"rectifid-due": int(now * 1000)})
+        if self._client_name is not None:
+            headers["rectifid-client"] = self._client_name
         if timeout is not None:
             headers["rectifid-deadline"] = int((now + timeout) * 1000)
         if traceparent:
@@ -158,10 +164,17 @@ class Client:
         job = Job(self, job_id, correlation_id, None if timeout is None else now + timeout + self._grace)
         self._jobs[correlation_id] = job
         patience = self._patience if timeout is None else min(timeout, self._patience)
+        properties = self._properties(names.PERSONALIZE, job_id, correlation_id, headers)
+        until = time.monotonic() + patience
+        key = self.pool.routing_key(lane, self._client_name)
         try:
-            self._link.publish(
-                self.pool.work_exchange, lane, self._properties(names.PERSONALIZE, job_id, correlation_id, headers), body,
-                time.monotonic() + patience, job_id)
+            try:
+                self._link.publish(self.pool.work_exchange, key, properties, body, until, job_id)
+            except Unavailable:
+                # The pool on the broker has fewer shards than this one.
+                if key == lane:
+                    raise
+                self._link.publish(self.pool.work_exchange, lane, properties, body, until, job_id)
         except BaseException:
             self._forget(correlation_id)
             raise
@@ -200,26 +213,29 @@ class Client:
     def cancel(self, job_id: str, reason: str = "", *, wait: float = 3) -> List[CancelReply]:
         """Asks all workers to stop a job, running or queued; returns what they answer within `wait` seconds.
 
-        Returns at once when the worker that has the job has answered.
+        Returns at once when the worker that has the job has answered. Holds for a day, also for workers that start later
+        and where none answers.
         """
         bodies = self._ask(
-            names.CANCEL, CancelRequest(job_id=job_id, reason=reason).SerializeToString(), wait,
+            names.CANCEL, self.pool.cancel_exchange, CancelRequest(job_id=job_id, reason=reason).SerializeToString(), wait,
             lambda body: CancelReply.FromString(body).outcome != CANCEL_OUTCOME_NOTED)
         return [CancelReply.FromString(body) for body in bodies]
 
     def describe(self, worker_id: str = "", *, wait: float = 2) -> List[DescribeReply]:
         """Asks all workers, or one, who they are and what they do; returns what they answer within `wait` seconds."""
         bodies = self._ask(
-            names.DESCRIBE, DescribeRequest(worker_id=worker_id).SerializeToString(), wait, lambda _: bool(worker_id))
+            names.DESCRIBE, self.pool.control_exchange, DescribeRequest(worker_id=worker_id).SerializeToString(), wait, lambda _: bool(worker_id))
         return [DescribeReply.FromString(body) for body in bodies]
 
-    def _ask(self, method: str, body: bytes, wait: float, is_last: Callable[[bytes], bool]) -> List[bytes]:
+    def _ask(
+        self, method: str, exchange: str, body: bytes, wait: float, is_last: Callable[[bytes], bool]
+    ) -> List[bytes]:
         correlation_id = names.new_id()
         answers: List[bytes] = []
         self._answers[correlation_id] = answers
         try:
             self._link.publish(
-                self.pool.control_exchange, "", self._properties(method, correlation_id, correlation_id, {}), body,
+                exchange, "", self._properties(method, correlation_id, correlation_id, {}), body,
                 time.monotonic() + self._patience)
             until = time.monotonic() + wait
             count = 0

@@ -182,7 +182,7 @@ class PersonalizeEvent(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., sequence: _Optional[int] = ..., final: bool = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[_Union[Result, _Mapping]] = ...) -> None: ...
 
 class PersonalizeRequest(_message.Message):
-    __slots__ = ["cfg_scale", "flow", "gain", "height", "iterations", "model_id", "negative_prompt", "output", "preview_interval", "progress_interval", "prompt", "rate", "references", "resume", "seed", "steps", "stop_at_similarity", "width"]
+    __slots__ = ["cfg_scale", "flow", "gain", "height", "iterations", "model_id", "negative_prompt", "output", "preview_interval", "progress_interval", "prompt", "rate", "references", "resume", "resume_key", "seed", "steps", "stop_at_similarity", "width"]
     CFG_SCALE_FIELD_NUMBER: _ClassVar[int]
     FLOW_FIELD_NUMBER: _ClassVar[int]
     GAIN_FIELD_NUMBER: _ClassVar[int]
@@ -197,6 +197,7 @@ class PersonalizeRequest(_message.Message):
     RATE_FIELD_NUMBER: _ClassVar[int]
     REFERENCES_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
+    RESUME_KEY_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     STOP_AT_SIMILARITY_FIELD_NUMBER: _ClassVar[int]
@@ -215,11 +216,12 @@ class PersonalizeRequest(_message.Message):
     rate: float
     references: _containers.RepeatedCompositeFieldContainer[Reference]
     resume: ResumeState
+    resume_key: str
     seed: int
     steps: int
     stop_at_similarity: float
     width: int
-    def __init__(self, references: _Optional[_Iterable[_Union[Reference, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., model_id: _Optional[str] = ..., seed: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., steps: _Optional[int] = ..., iterations: _Optional[int] = ..., rate: _Optional[float] = ..., gain: _Optional[_Union[Gain, _Mapping]] = ..., cfg_scale: _Optional[float] = ..., flow: _Optional[_Union[Flow, str]] = ..., stop_at_similarity: _Optional[float] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., progress_interval: _Optional[int] = ..., preview_interval: _Optional[int] = ..., resume: _Optional[_Union[ResumeState, _Mapping]] = ...) -> None: ...
+    def __init__(self, references: _Optional[_Iterable[_Union[Reference, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., model_id: _Optional[str] = ..., seed: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., steps: _Optional[int] = ..., iterations: _Optional[int] = ..., rate: _Optional[float] = ..., gain: _Optional[_Union[Gain, _Mapping]] = ..., cfg_scale: _Optional[float] = ..., flow: _Optional[_Union[Flow, str]] = ..., stop_at_similarity: _Optional[float] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., progress_interval: _Optional[int] = ..., preview_interval: _Optional[int] = ..., resume: _Optional[_Union[ResumeState, _Mapping]] = ..., resume_key: _Optional[str] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ["iteration", "iterations", "loss", "preview", "similarity"]
