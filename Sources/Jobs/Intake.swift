@@ -187,6 +187,7 @@ struct Intake {
     /// more, and with many idle workers and queues a sound job would fail so often that it is taken for a poisonous one.
     private func putBack(_ delivery: Delivery, to queue: WorkQueue) async {
         var properties = delivery.properties.forRepublishing
+        properties.headers[Wire.Header.due] = delivery.properties.headers[Wire.Header.due]
         if delivery.redeliveries > 0 {
             properties.headers[JobHeader.redeliveries] = .int64(Int64(delivery.redeliveries))
         }
