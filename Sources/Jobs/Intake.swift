@@ -69,8 +69,9 @@ struct Intake {
         return nil
     }
 
-    /// Finds out how many shards the lanes have: the pool's own, and those that are left of a pool that had more, or that
-    /// another worker has declared. As long as they exist, clients may publish there.
+    /// Finds out how many shards the lanes have.
+    ///
+    /// The pool's own, and those that are left of a pool that had more, or that another worker has declared. As long as they exist, clients may publish there.
     private mutating func survey() async throws(BrokerError) {
         guard nextSurvey.map({ ContinuousClock.now >= $0 }) ?? true else { return }
         for lane in Lane.allCases {

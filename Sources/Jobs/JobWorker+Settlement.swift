@@ -86,7 +86,9 @@ extension JobWorker {
     }
 
     /// Ends an attempt without a picture: another attempt later, or an answer and, where somebody should look at it, a
-    /// dead letter. True where its client has that answer.
+    /// dead letter.
+    ///
+    /// - Returns: Whether its client has that answer.
     @discardableResult
     func fail(_ request: HeldRequest, _ failure: FailedAttempt) async -> Bool {
         let status = failure.status
