@@ -14,7 +14,8 @@ extension JobWorker {
             slots.giveBack()
             request.observer.began(.settle)
             guard delivery.omittedBodySize == nil else { return await refuseOversized(request) }
-            return await fail(request, failure)
+            await fail(request, failure)
+            return
         }
         if isLate(job) { return await refuse(job, of: request, .late(job.deadline)) }
         switch jobs.begin(job) {

@@ -25,8 +25,7 @@ extension JobWorker {
         case .failed(let status, _):
             var attempt = attempt
             attempt.status = status
-            await fail(request, attempt)
-            return true
+            return await fail(request, attempt)
         }
     }
 
@@ -37,8 +36,7 @@ extension JobWorker {
     ) async -> Bool {
         let deposited: PersonalizeResult
         do throws(Status) { deposited = try await request.deposit(result) } catch {
-            await fail(request, await unfinished(attempt, error, of: request, job: job, state: state))
-            return true
+            return await fail(request, await unfinished(attempt, error, of: request, job: job, state: state))
         }
         let event = PersonalizeEvent(jobID: job.id, sequence: attempt.sequence, body: .result(deposited))
         do {
@@ -54,8 +52,7 @@ extension JobWorker {
             }
             var attempt = attempt
             attempt.status = .unsendable(error, hasStore: configuration.claimCheck != nil)
-            await fail(request, attempt)
-            return true
+            return await fail(request, attempt)
         }
         await request.acknowledge()
         await request.discardState(of: job.request)
@@ -64,7 +61,7 @@ extension JobWorker {
             "finished",
             metadata: [
                 "similarity": "\(result.similarity?.after ?? 0)", "iterations": "\(result.losses.count)",
-                "bytes": "\(event.encodedPictureSize)",
+                "bytes": "\(result.encodedPictureSize)",
             ])
         return true
     }
@@ -90,7 +87,10 @@ extension JobWorker {
 
     /// Ends an attempt without a picture: another attempt later, or an answer and, where somebody should look at it, a
     /// dead letter.
-    func fail(_ request: HeldRequest, _ failure: FailedAttempt) async {
+    ///
+    /// - Returns: Whether its client has that answer.
+    @discardableResult
+    func fail(_ request: HeldRequest, _ failure: FailedAttempt) async -> Bool {
         let status = failure.status
         request.logger.warning(
             "failed", metadata: ["code": "\(status.code.name)", "reason": "\(status.message)"])
@@ -99,10 +99,12 @@ extension JobWorker {
                 return await fail(
                     request, FailedAttempt(status: late, attempt: failure.attempt, sequence: failure.sequence))
             }
-            return await retry(request, failure)
+            await retry(request, failure)
+            return false
         }
         guard await answer(request, failure) else {
-            return await release(request, code: status.code, attempt: failure.attempt)
+            await release(request, code: status.code, attempt: failure.attempt)
+            return false
         }
         // What its client has stopped, or no time is left for, is nothing to look into.
         let isWorthALook =
@@ -110,12 +112,13 @@ extension JobWorker {
         if isWorthALook,
             !(await publishAsDeadLetter(request, status, attempts: failure.attempt, body: failure.body))
         {
-            return
+            return true
         }
         await request.acknowledge()
         leave(
             request,
             Settlement(.failed, code: status.code, isDeadLettered: isWorthALook, attempt: failure.attempt))
+        return true
     }
 
     private func retry(_ request: HeldRequest, _ failure: FailedAttempt) async {
@@ -254,10 +257,10 @@ extension Status {
     }
 }
 
-extension PersonalizeEvent {
+extension PersonalizeResult {
     /// For logs.
     fileprivate var encodedPictureSize: Int {
-        guard case .result(let result) = body, case .image(let bytes)? = result.picture?.content else { return 0 }
+        guard case .image(let bytes)? = picture?.content else { return 0 }
         return bytes.count
     }
 }

@@ -56,7 +56,8 @@ final class RunningJobs: Sendable {
         return contents.withLock { contents in
             let now = wallTime.read()
             if let reason = contents.cancelled.note(on: id, at: now) { return .cancelled(reason: reason) }
-            if let running = contents.running.values.first(where: { $0.jobID == id }) {
+            // One that leaves is about to be sent on, or was: what comes now may be the very request it was sent on with.
+            if let running = contents.running.values.first(where: { $0.jobID == id && !$0.isLeaving }) {
                 guard running.fingerprint == fingerprint else { return .reusedID }
                 guard contents.followers < Self.maximumFollowers else { return .crowded }
                 contents.followers += 1
