@@ -33,22 +33,33 @@ final class WorkerProcess: Sendable {
             let descriptor = open(log, O_WRONLY | O_APPEND | O_CREAT, 0o644)
             process.standardError = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         }
-        let (ends, continuation) = AsyncStream.makeStream(of: End.self)
+        let (heard, told) = AsyncStream.makeStream(of: End.self)
         let hasEnded = EndFlag()
         self.hasEnded = hasEnded
         process.terminationHandler = { process in
-            hasEnded.set()
-            continuation.yield(
+            told.yield(
                 process.terminationReason == .uncaughtSignal
                     ? .signal(process.terminationStatus) : .exit(process.terminationStatus))
-            continuation.finish()
+            told.finish()
         }
         try process.run()
-        pid = process.processIdentifier
+        let pid = process.processIdentifier
+        self.pid = pid
+        // Foundation hears of an end by a socket that children started at the same moment may hold open for ever: so
+        // it is asked for here, and Foundation's word is taken only where it came first.
+        let (seen, saw) = AsyncStream.makeStream(of: End.self)
+        Thread.detachNewThread {
+            var status: Int32 = 0
+            if waitpid(pid, &status, 0) == pid {
+                saw.yield(status & 0x7F == 0 ? .exit(status >> 8 & 0xFF) : .signal(status & 0x7F))
+            }
+            hasEnded.set()
+            saw.finish()
+        }
         ended = Task {
-            var end = End.exit(-1)
-            for await value in ends { end = value }
-            return end
+            for await end in seen { return end }
+            for await end in heard { return end }
+            return .exit(-1)
         }
     }
 
