@@ -46,6 +46,8 @@ let package = Package(
             name: "CProtobufC", pkgConfig: "libprotobuf-c",
             providers: [.apt(["libprotobuf-c-dev", "protobuf-c-compiler"])]),
         .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
         // C of our own: kernels, the setjmp side of the picture codecs, bounded protobuf parsing; and generated C.
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
@@ -53,6 +55,7 @@ let package = Package(
         .target(name: "CBoundedProtobuf", dependencies: ["CProtobufC"]),
         .target(name: "CMessages", dependencies: ["CProtobufC"]),
         .target(name: "COnnx", dependencies: ["CProtobufC"]),
+        .target(name: "CTransfer", dependencies: ["CCurl", "COpenSSL"]),
 
         // Maths.
         .target(name: "Tensors", dependencies: ["CKernels"] + convolutionProviders, swiftSettings: common),
@@ -69,6 +72,12 @@ let package = Package(
             name: "Generation",
             dependencies: ["Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors"],
             swiftSettings: safe),
+        .target(
+            name: "Evaluation",
+            dependencies: [
+                "Generation", "Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors",
+            ],
+            swiftSettings: safe),
         .target(name: "DemoModel", resources: [.copy("Resources")], swiftSettings: safe),
 
         // Wire and broker.
@@ -78,16 +87,31 @@ let package = Package(
             name: "Broker", dependencies: ["CRabbitMQ", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
 
+        // The store that clients and workers share for large pictures.
+        .target(name: "ObjectStores", swiftSettings: common),
+        .target(name: "S3", dependencies: ["ObjectStores", "CTransfer"], swiftSettings: common),
+
         // The queue: a job as its client sees it, and as a worker does, without the engine.
         .target(
             name: "RectifIDClient",
-            dependencies: ["Messages", "Broker", .product(name: "Logging", package: "swift-log")], swiftSettings: safe),
+            dependencies: ["Messages", "Broker", "ObjectStores", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: safe),
         .target(
             name: "Jobs",
             dependencies: [
-                "RectifIDClient", "Raster", "Messages", "Broker",
+                "RectifIDClient", "Raster", "Messages", "Broker", "ObjectStores",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ], swiftSettings: safe),
+
+        // For operators: metrics, traces, logs and a status port, which know no jobs; and a worker seen through them.
+        .target(
+            name: "Telemetry", dependencies: [.product(name: "Logging", package: "swift-log")], swiftSettings: common),
+        .target(
+            name: "Monitoring",
+            dependencies: [
+                "Telemetry", "Jobs", "RectifIDClient", "Messages", "Broker",
+                .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: safe),
 
         // Where maths, wire and broker meet.
@@ -97,8 +121,8 @@ let package = Package(
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Serving", "Jobs", "RectifIDClient", "Generation", "Messages", "Broker", "DemoModel", "Raster", "Flow",
-                "Checkpoints", "Autodiff", "Tensors",
+                "Serving", "Monitoring", "Telemetry", "Jobs", "RectifIDClient", "Generation", "Evaluation", "Messages",
+                "Broker", "ObjectStores", "S3", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -134,18 +158,38 @@ let package = Package(
             name: "BrokerTests",
             dependencies: ["Broker", "BrokerTestSupport", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
+        .testTarget(name: "ObjectStoresTests", dependencies: ["ObjectStores"], swiftSettings: common),
+        .testTarget(
+            name: "S3Tests", dependencies: ["S3", "ObjectStores"], resources: [.copy("Fixtures")],
+            swiftSettings: common),
         .testTarget(
             name: "GenerationTests",
             dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
             swiftSettings: common),
         .testTarget(
+            name: "EvaluationTests",
+            dependencies: ["Evaluation", "Generation", "DemoModel", "Raster"],
+            swiftSettings: common),
+        .testTarget(
             name: "RectifIDClientTests",
             dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
             swiftSettings: common),
+        .target(name: "TelemetryTestSupport", path: "Tests/TelemetryTestSupport", swiftSettings: common),
+        .testTarget(
+            name: "TelemetryTests",
+            dependencies: ["Telemetry", "TelemetryTestSupport", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: common),
+        .testTarget(
+            name: "MonitoringTests",
+            dependencies: [
+                "Monitoring", "Telemetry", "TelemetryTestSupport", "Jobs", "RectifIDClient", "Messages", "Broker",
+                "Raster",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: common),
         .testTarget(
             name: "JobsTests",
             dependencies: [
-                "Jobs", "RectifIDClient", "Broker", "Messages", "Raster", "DemoModel",
+                "Jobs", "RectifIDClient", "Broker", "Messages", "ObjectStores", "Raster", "DemoModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: common),
@@ -167,7 +211,7 @@ let package = Package(
             name: "FaultTests",
             dependencies: [
                 "BrokerTestSupport", "TinyModel", "TinyWorker", "Serving", "Jobs", "RectifIDClient", "Broker",
-                "Messages", "Generation", "DemoModel", .product(name: "Logging", package: "swift-log"),
+                "Messages", "Raster", "Generation", "DemoModel", .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: common),
     ],
     swiftLanguageModes: [.v6]

@@ -62,8 +62,9 @@ extension BrokerError: CustomStringConvertible {
         case .authenticationFailed(let reason): "the broker refused the login: \(reason)"
         case .staleDelivery:
             "the delivery is settled already or its channel is gone; the broker redelivers unsettled messages"
-        case .notFound(let text), .accessRefused(let text), .resourceLocked(let text), .preconditionFailed(let text):
-            text
+        case .notFound(let text), .resourceLocked(let text), .preconditionFailed(let text): text
+        case .accessRefused(let text):
+            "\(text); the user needs the configure permission to declare and delete, write to publish and bind, read to consume"
         case .failed(let code, let text): "broker error \(code): \(text)"
         case .consumerCancelled(let queue): "the broker cancelled the consumer of queue '\(queue)'"
         case .cancelled: "the calling task was cancelled"

@@ -1375,7 +1375,7 @@ const ProtobufCMessageDescriptor rectifid__v1__output__descriptor =
   (ProtobufCMessageInit) rectifid__v1__output__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor rectifid__v1__personalize_request__field_descriptors[18] =
+static const ProtobufCFieldDescriptor rectifid__v1__personalize_request__field_descriptors[19] =
 {
   {
     "references",
@@ -1593,6 +1593,18 @@ static const ProtobufCFieldDescriptor rectifid__v1__personalize_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "resume_key",
+    19,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Rectifid__V1__PersonalizeRequest, resume_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned rectifid__v1__personalize_request__field_indices_by_name[] = {
   11,   /* field[11] = cfg_scale */
@@ -1609,6 +1621,7 @@ static const unsigned rectifid__v1__personalize_request__field_indices_by_name[]
   9,   /* field[9] = rate */
   0,   /* field[0] = references */
   17,   /* field[17] = resume */
+  18,   /* field[18] = resume_key */
   4,   /* field[4] = seed */
   7,   /* field[7] = steps */
   13,   /* field[13] = stop_at_similarity */
@@ -1617,7 +1630,7 @@ static const unsigned rectifid__v1__personalize_request__field_indices_by_name[]
 static const ProtobufCIntRange rectifid__v1__personalize_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 18 }
+  { 0, 19 }
 };
 const ProtobufCMessageDescriptor rectifid__v1__personalize_request__descriptor =
 {
@@ -1627,7 +1640,7 @@ const ProtobufCMessageDescriptor rectifid__v1__personalize_request__descriptor =
   "Rectifid__V1__PersonalizeRequest",
   "rectifid.v1",
   sizeof(Rectifid__V1__PersonalizeRequest),
-  18,
+  19,
   rectifid__v1__personalize_request__field_descriptors,
   rectifid__v1__personalize_request__field_indices_by_name,
   1,  rectifid__v1__personalize_request__number_ranges,

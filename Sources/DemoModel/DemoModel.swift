@@ -19,7 +19,8 @@ public enum DemoModel {
         return names.filter { $0.hasSuffix(".jpg") }.sorted().map { folder + "/" + $0 }
     }
 
-    /// The network that judges identity and took no part in guidance: `judge.onnx`, and `scene.onnx` beside it.
+    /// The folder of what measures and took no part in guidance: `judge.onnx` for identity, `scene.onnx` and
+    /// `scene.json` for the rest, and `evaluation.json`, the prompts with what they ask for.
     ///
     /// - Throws: ``DemoModelError`` where the resources are not beside the program.
     public static func judges() throws(DemoModelError) -> String { try path("judge") }

@@ -1,6 +1,6 @@
 import Autodiff
 import Checkpoints
-import Discriminators
+public import Discriminators
 import Flow
 import Foundation
 import Networks
@@ -85,6 +85,9 @@ public final class Model: Sendable {
 
     /// Pixels of a picture per pixel of its latent, along each axis.
     public var factor: Int { decoder.configuration.factor }
+
+    /// What finds the faces that guidance follows; nil where the model has none.
+    public var faceDetector: FaceDetector? { faces?.detector }
 
     /// Shape of the latent of a picture, `[1, h, w, C]`.
     public func latentShape(_ settings: Settings) -> Shape {

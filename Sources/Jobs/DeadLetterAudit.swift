@@ -23,7 +23,7 @@ public struct DeadLetterAuditRecord: Sendable, Equatable, Codable {
     public var selection: String
     /// Letters chosen.
     public var count: Int
-    /// Begun: ids of the jobs of this part of the letters; without duplicates only where the letters have none.
+    /// Begun: the jobs' ids of this part of the letters.
     public var jobs: [String]?
     /// Begun: which part of how many this is, from 1.
     public var part: Int?
@@ -46,8 +46,8 @@ public struct DeadLetterAuditRecord: Sendable, Equatable, Codable {
 public struct DeadLetterAudit: Sendable {
     private let queue: DeadLetterQueue
 
-    /// 10,000 ids of 128 bytes are far below what any broker carries in a message.
-    private static let jobsPerRecord = 10_000
+    /// 1,000 ids of 128 bytes are a message of moderate size.
+    private static let jobsPerRecord = 1000
 
     public init(_ queue: DeadLetterQueue) { self.queue = queue }
 

@@ -15,12 +15,11 @@ public import RectifIDClient
 ///
 /// While letters are held others do not see them: two who looked at the same time would each see a part. So a round is
 /// taken by one at a time, who holds the exclusive queue ``Pool/deadLetterLock``; it goes with its connection, so a dead
-/// operator locks nobody out. Who has no permission to declare that queue goes on without. Only receipts are held, 16
-/// bytes each, never bodies.
+/// operator locks nobody out. Who has no permission to declare that queue goes on without. On one connection, which holds
+/// the lock once, only one look or action may be under way. Only receipts are held, 16 bytes each, never bodies.
 ///
-/// A copy of the letters in a stream could be read without taking, but it would hold every body twice, could not forget
-/// a letter that was retried, so that every look would have to subtract one from the other, and needs a plugin-free but
-/// newer broker than the cheapest supported one for a safe retention. Taking and giving back needs none of that.
+/// A copy of the letters in a stream could be read without taking. But it would keep every body twice and could not forget
+/// a letter that was retried: every look would have to take the queue's letters too, to tell which ones are still there.
 public struct DeadLetterQueue: Sendable {
     /// Where letters lie.
     public enum Compartment: Sendable, Equatable {
@@ -140,12 +139,31 @@ extension DeadLetterQueue {
             try await take(queue ?? name, holding: &held, body)
         }
         // In a task of its own: also what a cancelled task holds must go back, in order.
-        await Task { [broker, held] in
-            // A receipt that fails is of a lost connection, and its message is back already.
-            for receipt in held { try? await broker.release(receipt) }
-        }.value
+        await Task { [held] in await giveBack(held, to: queue ?? name) }.value
         if isLocked { await unlock() }
         try result.get()
+    }
+
+    /// How many messages are given back before the queue has to have them.
+    ///
+    /// RabbitMQ 3.10 sends a quorum queue at most 32 commands of a channel ahead of its answers, and puts the returns beyond
+    /// into one command in reverse order.
+    private static let returnsInFlight = 24
+
+    /// Gives messages back, and waits until the queue has them: whoever takes the lock next must find them in their order.
+    private func giveBack(_ receipts: [Receipt], to queue: String) async {
+        var isPatient = true
+        for start in stride(from: 0, to: receipts.count, by: Self.returnsInFlight) {
+            let end = min(start + Self.returnsInFlight, receipts.count)
+            // A receipt that fails is of a lost connection, and its message is back already.
+            for receipt in receipts[start..<end] { try? await broker.release(receipt) }
+            // RabbitMQ answers no settlement. With an end, since others may take messages who know nothing of the lock.
+            let deadline = ContinuousClock.now + .seconds(2)
+            while isPatient, let depth = try? await broker.depth(of: queue), depth.messages < end {
+                try? await Task.sleep(for: .milliseconds(1))
+                isPatient = ContinuousClock.now < deadline
+            }
+        }
     }
 
     private static func result(_ body: () async throws(BrokerError) -> Void) async -> Result<Void, BrokerError> {

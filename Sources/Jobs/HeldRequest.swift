@@ -44,13 +44,14 @@ struct HeldRequest: Sendable {
 
     /// Publishes the request again, for another worker to go on from `state`.
     func publishForResumption(_ request: PersonalizeRequest, from state: ResumeState) async throws(BrokerError) {
-        var request = request
-        request.resume = state
-        let body = request.encode()
-        guard body.count <= configuration.messageLimits.maximumBytes else {
-            throw .messageTooLarge(bytes: body.count, limit: configuration.messageLimits.maximumBytes)
+        guard let body = await resumableBody(request, from: state) else {
+            throw .messageTooLarge(
+                bytes: state.encode().count + delivery.body.count, limit: configuration.messageLimits.maximumBytes)
         }
-        let message = OutgoingMessage(properties(due: configuration.wallTime.read()), body: body)
+        var properties = properties(due: configuration.wallTime.read())
+        // For whoever cannot read it in the state.
+        properties.headers[JobHeader.nextSequence] = .int64(Int64(clamping: state.nextSequence))
+        let message = OutgoingMessage(properties, body: body)
         do {
             try await publish(
                 .resumption, message, exchange: configuration.pool.workExchange, routingKey: queue.routingKey,
@@ -74,7 +75,11 @@ struct HeldRequest: Sendable {
     }
 
     /// Publishes the request to wait for its next attempt.
-    func publishForRetry(afterAttempt attempt: Int, status: Status, nextSequence: UInt64) async throws(BrokerError) {
+    ///
+    /// - Parameter body: Instead of the request's own, where there is something better to try again with.
+    func publishForRetry(
+        afterAttempt attempt: Int, status: Status, nextSequence: UInt64, body: [UInt8]? = nil
+    ) async throws(BrokerError) {
         let now = configuration.wallTime.read()
         let delay = configuration.pool.retryDelay(afterAttempt: attempt, atLeast: status.retryDelay)
         let wait = delay * (0.5 + 0.5 * configuration.retryJitter())
@@ -88,8 +93,8 @@ struct HeldRequest: Sendable {
             properties.headers[Wire.Header.deathFirstTime] = .int64(now)
         }
         try await publish(
-            .retry, OutgoingMessage(properties, body: delivery.body), exchange: configuration.pool.retryExchange(delay),
-            routingKey: queue.routingKey)
+            .retry, OutgoingMessage(properties, body: body ?? delivery.body),
+            exchange: configuration.pool.retryExchange(delay), routingKey: queue.routingKey)
     }
 
     /// Publishes the request to the dead letters.

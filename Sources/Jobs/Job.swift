@@ -10,7 +10,7 @@ struct Job: Sendable {
     let attempt: Int
     /// When the job stops being of use.
     let deadline: UnixMilliseconds?
-    let request: PersonalizeRequest
+    var request: PersonalizeRequest
     let seed: UInt64
     /// The sequence number of its next event.
     let firstSequence: UInt64

@@ -5,6 +5,8 @@ import RectifIDClient
 /// The part of a job that runs on its own thread: from the encoded pictures to the encoded result.
 struct JobComputation: Sendable {
     let job: Job
+    /// The encoded picture of each reference, in order.
+    let files: [[UInt8]]
     let control: JobControl
     let personalizer: any Personalizer
     let configuration: WorkerConfiguration
@@ -40,22 +42,19 @@ struct JobComputation: Sendable {
 
     private func decodePictures() throws(Status) -> [Picture] {
         var pictures: [Picture] = []
-        for (index, reference) in job.request.references.enumerated() {
-            let field = "references[\(index)]"
-            guard case .image(let bytes) = reference.picture else {
-                throw Status(
-                    .failedPrecondition, "\(field).key: this worker has no shared store; send the picture in 'image'",
-                    details: [.errorInfo(reason: "NO_STORE")])
-            }
+        for (index, (reference, bytes)) in zip(job.request.references, files).enumerated() {
+            let isInline = if case .image = reference.picture { true } else { false }
+            let field = "references[\(index)].\(isInline ? "image" : "key")"
+            var limits = configuration.pictureLimits
+            // The store has limited it already.
+            if !isInline { limits.maximumBytes = max(limits.maximumBytes, bytes.count) }
             do {
-                pictures.append(try Picture.decode(bytes, limits: configuration.pictureLimits))
+                pictures.append(try Picture.decode(bytes, limits: limits))
             } catch {
                 throw Status(
                     error.kind == .outOfMemory ? .resourceExhausted : .invalidArgument,
-                    "\(field).image: \(error.description)",
-                    details: [
-                        .fieldViolation(field: "\(field).image", problem: error.problem, allowed: error.advice)
-                    ])
+                    "\(field): \(error.description)",
+                    details: [.fieldViolation(field: field, problem: error.problem, allowed: error.advice)])
             }
         }
         return pictures

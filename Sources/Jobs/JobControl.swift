@@ -34,6 +34,9 @@ final class JobControl: Sendable {
         var unreachable = 0
         var outcome: JobComputation.Outcome?
         var waiting: [CheckedContinuation<JobComputation.Outcome, Never>] = []
+        var isSettled = false
+        var waitingForSettlement: [CheckedContinuation<Void, Never>] = []
+        var onStop: (@Sendable () -> Void)?
     }
 
     let jobID: String
@@ -52,9 +55,20 @@ final class JobControl: Sendable {
 
     /// Asks the job to stop; a stronger reason replaces a weaker one.
     func ask(_ stop: Stop) {
-        contents.withLock { contents in
+        let onStop = contents.withLock { contents in
             if contents.stop.map({ $0.rank < stop.rank }) ?? true { contents.stop = stop }
+            return contents.onStop
         }
+        onStop?()
+    }
+
+    /// Calls `body` when something is asked for, or now where something was; may call it more than once.
+    func onStop(_ body: @escaping @Sendable () -> Void) {
+        let isAsked = contents.withLock { contents in
+            contents.onStop = body
+            return contents.stop != nil
+        }
+        if isAsked { body() }
     }
 
     /// Iterations completed, and how many there are in all.
@@ -92,11 +106,11 @@ extension JobControl {
 
     /// Notes that one of those who wait cannot be told; a job that nobody can be told of is not worth its computation.
     func noteUnreachable() {
-        contents.withLock { contents in
+        let isAlone = contents.withLock { contents in
             contents.unreachable += 1
-            guard contents.unreachable >= contents.listeners.count, contents.stop == nil else { return }
-            contents.stop = .undeliverable
+            return contents.unreachable >= contents.listeners.count
         }
+        if isAlone { ask(.undeliverable) }
     }
 
     /// Ends the job for all who wait.
@@ -109,6 +123,30 @@ extension JobControl {
         for listener in listeners { listener.finish() }
         for continuation in waiting { continuation.resume(returning: outcome) }
     }
+
+    /// Notes that the request which the job ran for has left.
+    func settle() {
+        let waiting = contents.withLock { contents in
+            contents.isSettled = true
+            defer { contents.waitingForSettlement = [] }
+            return contents.waitingForSettlement
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// Waits until the request which the job runs for has left.
+    func settled() async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let isSettled = contents.withLock { contents in
+                if !contents.isSettled { contents.waitingForSettlement.append(continuation) }
+                return contents.isSettled
+            }
+            if isSettled { continuation.resume() }
+        }
+    }
+
+    /// Whether the computation has ended.
+    var isOver: Bool { contents.withLock { $0.outcome != nil } }
 
     /// How the job ended; waits for that.
     func outcome() async -> JobComputation.Outcome {

@@ -37,6 +37,8 @@ public protocol JobObserver: Sendable {
 
 /// The parts of a job's time at a worker.
 public enum JobPhase: String, Sendable, CaseIterable {
+    /// What the request has only keys of is read from the store.
+    case fetch
     /// References become pictures.
     case decode
     /// Prompt and references become what the sampler starts from.

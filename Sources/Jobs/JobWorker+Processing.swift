@@ -14,9 +14,14 @@ extension JobWorker {
             slots.giveBack()
             request.observer.began(.settle)
             guard delivery.omittedBodySize == nil else { return await refuseOversized(request) }
-            return await fail(request, failure)
+            await fail(request, failure)
+            return
         }
         if isLate(job) { return await refuse(job, of: request, .late(job.deadline)) }
+        await begin(job, of: request)
+    }
+
+    private func begin(_ job: Job, of request: HeldRequest) async {
         switch jobs.begin(job) {
         case .run(let control): await run(job, control: control, of: request)
         case .cancelled(let reason): await refuse(job, of: request, .cancelled(reason))
@@ -30,6 +35,10 @@ extension JobWorker {
         case .crowded:
             slots.giveBack()
             await postpone(job, of: request)
+        case .wait(let control):
+            // With the slot: whoever waits for jobs holds the others, and may not give one back for long.
+            await control.settled()
+            await begin(job, of: request)
         }
     }
 
@@ -54,8 +63,8 @@ extension JobWorker {
             ])
         let (outcome, sequence) = await compute(job, control: control, of: request)
         request.observer.began(.settle)
-        let isAnswered = await settle(request, job: job, control: control, outcome: outcome, sequence: sequence)
-        jobs.end(control, outcome: outcome, sequence: sequence, isAnswered: isAnswered)
+        let ending = await settle(request, job: job, control: control, outcome: outcome, sequence: sequence)
+        jobs.end(control, ending, sequence: sequence)
     }
 
     /// What is known of a request before it is read.
@@ -91,9 +100,17 @@ extension JobWorker {
     private func compute(
         _ job: Job, control: JobControl, of request: HeldRequest
     ) async -> (JobComputation.Outcome, UInt64) {
+        let material: Material
+        switch await collect(job, control: control, observer: request.observer, logger: request.logger) {
+        case .success(let collected): material = collected
+        case .failure(let status):
+            slots.giveBack()
+            control.end(.failed(status, nil))
+            return (.failed(status, nil), job.firstSequence)
+        }
         let computation = JobComputation(
-            job: job, control: control, personalizer: personalizer, configuration: configuration,
-            observer: request.observer, emit: { control.emit($0) })
+            job: material.job, files: material.pictures, control: control, personalizer: personalizer,
+            configuration: configuration, observer: request.observer, emit: { control.emit($0) })
         // Before the first event.
         let events = control.listen()
         async let sequence = publish(events, of: job, control: control, request: request)
@@ -142,6 +159,8 @@ struct FailedAttempt: Error {
     var isLast = false
     /// Whether another request for the same job fails at the same time, and tells operators of it.
     var isRepeat = false
+    /// To try again with instead of the request's own body, where some of the work is done.
+    var body: [UInt8]?
 }
 
 extension Status {

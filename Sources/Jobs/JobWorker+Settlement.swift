@@ -4,10 +4,19 @@ import Messages
 import RectifIDClient
 
 extension JobWorker {
-    /// Settles a request as its computation ended; true where its client has the result.
+    /// What its client has when a request has left.
+    enum Ending {
+        /// Nothing final: the job goes on, here or elsewhere, or somebody has to look at it.
+        case left
+        /// Why there is no picture.
+        case answered
+        case succeeded(PersonalizeResult)
+    }
+
+    /// Settles a request as its computation ended.
     func settle(
         _ request: HeldRequest, job: Job, control: JobControl, outcome: JobComputation.Outcome, sequence: UInt64
-    ) async -> Bool {
+    ) async -> Ending {
         let attempt = FailedAttempt(status: .ok, attempt: job.attempt, sequence: sequence)
         switch outcome {
         case .finished(let result, let state):
@@ -15,18 +24,17 @@ extension JobWorker {
             return await succeed(request, job: job, result: result, state: state, attempt: attempt, patience: patience)
         case .stopped(.undeliverable, let state):
             await bury(request, job: job, status: .undeliverable(request.address), state: state, attempt: attempt)
-            return false
+            return .left
         case .stopped(.abandon, _):
             await release(request, attempt: job.attempt)
-            return false
+            return .left
         case .stopped(_, let state):
             await handOver(request, job: job, state: state, sequence: sequence)
-            return false
+            return .left
         case .failed(let status, _):
             var attempt = attempt
             attempt.status = status
-            await fail(request, attempt)
-            return true
+            return await fail(request, attempt)
         }
     }
 
@@ -34,25 +42,29 @@ extension JobWorker {
     func succeed(
         _ request: HeldRequest, job: Job, result: PersonalizeResult, state: ResumeState?, attempt: FailedAttempt,
         patience: Duration
-    ) async -> Bool {
-        let event = PersonalizeEvent(jobID: job.id, sequence: attempt.sequence, body: .result(result))
+    ) async -> Ending {
+        let deposited: PersonalizeResult
+        do throws(Status) { deposited = try await request.deposit(result) } catch {
+            return await fail(request, await unfinished(attempt, error, of: request, job: job, state: state))
+        }
+        let event = PersonalizeEvent(jobID: job.id, sequence: attempt.sequence, body: .result(deposited))
         do {
             try await request.reply(event, patience: patience)
         } catch .unroutable {
             await bury(request, job: job, status: .undeliverable(request.address), state: state, attempt: attempt)
-            return false
+            return .left
         } catch {
             guard !error.isTransient, error != .cancelled, error != .closed else {
                 request.logger.error("result not delivered", metadata: ["error": "\(error)"])
                 await release(request, attempt: job.attempt)
-                return false
+                return .left
             }
             var attempt = attempt
-            attempt.status = Status(.internal, "the result could not be sent: \(error)", isRetryable: false)
-            await fail(request, attempt)
-            return true
+            attempt.status = .unsendable(error, hasStore: configuration.claimCheck != nil)
+            return await fail(request, attempt)
         }
         await request.acknowledge()
+        await request.discardState(of: job.request)
         leave(request, Settlement(.succeeded, attempt: job.attempt, similarity: result.similarity))
         request.logger.info(
             "finished",
@@ -60,7 +72,7 @@ extension JobWorker {
                 "similarity": "\(result.similarity?.after ?? 0)", "iterations": "\(result.losses.count)",
                 "bytes": "\(event.encodedPictureSize)",
             ])
-        return true
+        return .succeeded(deposited)
     }
 
     /// Sends the request back to its lane with its state; being interrupted is no attempt.
@@ -84,7 +96,8 @@ extension JobWorker {
 
     /// Ends an attempt without a picture: another attempt later, or an answer and, where somebody should look at it, a
     /// dead letter.
-    func fail(_ request: HeldRequest, _ failure: FailedAttempt) async {
+    @discardableResult
+    func fail(_ request: HeldRequest, _ failure: FailedAttempt) async -> Ending {
         let status = failure.status
         request.logger.warning(
             "failed", metadata: ["code": "\(status.code.name)", "reason": "\(status.message)"])
@@ -93,25 +106,33 @@ extension JobWorker {
                 return await fail(
                     request, FailedAttempt(status: late, attempt: failure.attempt, sequence: failure.sequence))
             }
-            return await retry(request, failure)
+            await retry(request, failure)
+            return .left
         }
         guard await answer(request, failure) else {
-            return await release(request, code: status.code, attempt: failure.attempt)
+            await release(request, code: status.code, attempt: failure.attempt)
+            return .left
         }
         // What its client has stopped, or no time is left for, is nothing to look into.
         let isWorthALook =
             status.code != .cancelled && status.code != .deadlineExceeded && !failure.isRepeat
-        if isWorthALook, !(await publishAsDeadLetter(request, status, attempts: failure.attempt)) { return }
+        if isWorthALook,
+            !(await publishAsDeadLetter(request, status, attempts: failure.attempt, body: failure.body))
+        {
+            return .answered
+        }
         await request.acknowledge()
         leave(
             request,
             Settlement(.failed, code: status.code, isDeadLettered: isWorthALook, attempt: failure.attempt))
+        return .answered
     }
 
     private func retry(_ request: HeldRequest, _ failure: FailedAttempt) async {
         do {
             try await request.publishForRetry(
-                afterAttempt: failure.attempt, status: failure.status, nextSequence: failure.sequence)
+                afterAttempt: failure.attempt, status: failure.status, nextSequence: failure.sequence,
+                body: failure.body)
         } catch {
             request.logger.error("not sent to wait for a retry", metadata: ["error": "\(error)"])
             return await release(request, code: failure.status.code, attempt: failure.attempt)
@@ -146,6 +167,18 @@ extension JobWorker {
         return true
     }
 
+    /// A failure after the last pass: with the state, so that another attempt needs that pass alone.
+    private func unfinished(
+        _ attempt: FailedAttempt, _ status: Status, of request: HeldRequest, job: Job, state: ResumeState?
+    ) async -> FailedAttempt {
+        var attempt = attempt
+        attempt.status = status
+        guard var state else { return attempt }
+        state.nextSequence = attempt.sequence
+        attempt.body = await request.resumableBody(job.request, from: state)
+        return attempt
+    }
+
     /// Keeps a job whose result nobody can be given: as a dead letter with its state, so that a retry needs one pass.
     private func bury(
         _ request: HeldRequest, job: Job, status: Status, state: ResumeState?, attempt: FailedAttempt
@@ -153,10 +186,7 @@ extension JobWorker {
         var body: [UInt8]?
         if var state {
             state.nextSequence = attempt.sequence
-            var resumable = job.request
-            resumable.resume = state
-            let bytes = resumable.encode()
-            if bytes.count <= configuration.messageLimits.maximumBytes { body = bytes }
+            body = await request.resumableBody(job.request, from: state)
         }
         request.logger.warning("undeliverable", metadata: ["reason": "\(status.message)"])
         guard await publishAsDeadLetter(request, status, attempts: job.attempt, body: body) else { return }
@@ -216,6 +246,14 @@ extension Status {
             if case .retryInfo(let milliseconds) = detail { milliseconds } else { 0 }
         }
         return .milliseconds(Int64(clamping: delays.max() ?? 0))
+    }
+
+    static func unsendable(_ error: BrokerError, hasStore: Bool) -> Status {
+        let advice =
+            if case .messageTooLarge = error, !hasStore {
+                "; ask for a smaller picture or for JPEG, or start the workers with --store"
+            } else { "" }
+        return Status(.internal, "the result could not be sent: \(error)\(advice)", isRetryable: false)
     }
 
     static func undeliverable(_ address: ReplyAddress) -> Status {

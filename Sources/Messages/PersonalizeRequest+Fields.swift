@@ -29,6 +29,7 @@ extension PersonalizeRequest: Packable {
         progressInterval = Int.ifSet(c.progress_interval)
         previewInterval = Int.ifSet(c.preview_interval)
         resume = try field.child("resume").message(c.resume)
+        resumeKey = try c.resume_key.textIfAny(at: field.child("resume_key"))
     }
 
     func cForm(in arena: CArena) -> Rectifid__V1__PersonalizeRequest {
@@ -58,6 +59,7 @@ extension PersonalizeRequest: Packable {
         c.progress_interval = UInt32(wire: progressInterval)
         c.preview_interval = UInt32(wire: previewInterval)
         c.resume = resume.map { arena.place($0) }
+        c.resume_key = arena.text(resumeKey ?? "")
         return c
     }
 }

@@ -45,6 +45,8 @@ public struct PersonalizeRequest: Sendable, Equatable {
     public var previewInterval: Int?
     /// Where an interrupted job goes on; set by workers.
     public var resume: ResumeState?
+    /// Key in the shared store of a state that is too large for the message, instead of ``resume``; set by workers.
+    public var resumeKey: String?
 
     public init(references: [Reference], prompt: String) {
         self.references = references
@@ -109,6 +111,10 @@ extension PersonalizeRequest: WireMessage {
         }
         if let previewInterval { try request.child("preview_interval").check(previewInterval, in: Allowed.interval) }
         try resume?.validate(at: request.child("resume"), steps: steps, iterations: iterations)
+        if let resumeKey {
+            try Reference.validate(key: resumeKey, at: request.child("resume_key"))
+            try request.child("resume_key").require(resume == nil, "is set beside resume", allowed: "one of the two")
+        }
     }
 
     private func validateSize() throws(MessageError) {

@@ -76,6 +76,19 @@ public struct ResumeState: Sendable, Equatable {
     }
 }
 
+/// A state that is too large for its request is an object of its own.
+extension ResumeState: WireMessage {
+    public static let typeName = "rectifid.v1.ResumeState"
+
+    public func encode() -> [UInt8] { pack(self) }
+
+    public static func decode(_ bytes: [UInt8], limits: MessageLimits) throws(MessageError) -> ResumeState {
+        try decodeAndValidate(bytes, limits: limits)
+    }
+
+    public func validate() throws(MessageError) { try validate(at: FieldPath("resume"), steps: nil, iterations: nil) }
+}
+
 extension ResumeState: Packable {
     static let messageName = "ResumeState"
     static var emptyCForm: Rectifid__V1__ResumeState { empty(rectifid__v1__resume_state__init) }

@@ -2,6 +2,13 @@ import ArgumentParser
 import Broker
 import Logging
 import RectifIDClient
+import Telemetry
+
+/// What log lines look like.
+enum LogFormat: String, ExpressibleByArgument, CaseIterable {
+    case text
+    case json
+}
 
 /// How to reach RabbitMQ, and whose queues to use there; shared by all commands that do.
 struct BrokerOptions: ParsableArguments {
@@ -40,11 +47,21 @@ struct BrokerOptions: ParsableArguments {
     @Option(help: "PEM file of the client's key. [RECTIFID_TLS_KEY]")
     var tlsKey: String?
 
+    @Option(
+        help: """
+            How to log in with amqps: password, or certificate, which takes the user from the client's certificate \
+            (SASL EXTERNAL); password by default. [RECTIFID_TLS_LOGIN]
+            """)
+    var tlsLogin: String?
+
     @Option(help: "Seconds to wait for the broker at the start; 30 by default. [RECTIFID_CONNECT_TIMEOUT]")
     var connectTimeout: Int?
 
     @Option(help: "trace, debug, info, notice, warning, error or critical. [RECTIFID_LOG_LEVEL]")
     var logLevel: Logger.Level?
+
+    @Option(help: "How lines are logged on standard error, text or json; text by default. [RECTIFID_LOG_FORMAT]")
+    var logFormat: LogFormat?
 
     static let standardURL = "amqp://guest:guest@127.0.0.1:5672/"
 
@@ -57,13 +74,21 @@ struct BrokerOptions: ParsableArguments {
         tlsCA = try EnvironmentValue.value(tlsCA, "tls-ca")
         tlsCertificate = try EnvironmentValue.value(tlsCertificate, "tls-certificate")
         tlsKey = try EnvironmentValue.value(tlsKey, "tls-key")
+        tlsLogin = try EnvironmentValue.value(tlsLogin, "tls-login")
         connectTimeout = try EnvironmentValue.value(connectTimeout, "connect-timeout")
         logLevel = try EnvironmentValue.value(logLevel, "log-level")
+        logFormat = try EnvironmentValue.value(logFormat, "log-format")
         if let seconds = connectTimeout, !(1...86_400).contains(seconds) {
             throw ValidationError("--connect-timeout \(seconds); 1 to 86400 seconds are possible")
         }
         guard (tlsCertificate == nil) == (tlsKey == nil) else {
             throw ValidationError("--tls-certificate and --tls-key belong together")
+        }
+        guard ["password", "certificate", nil].contains(tlsLogin) else {
+            throw ValidationError("--tls-login \(tlsLogin ?? ""); password and certificate are possible")
+        }
+        guard tlsLogin != "certificate" || tlsCertificate != nil else {
+            throw ValidationError("--tls-login certificate needs --tls-certificate and --tls-key")
         }
         do {
             _ = try namedPool()
@@ -82,7 +107,12 @@ struct BrokerOptions: ParsableArguments {
 
     /// Logs to standard error.
     func logger(_ label: String, standardLevel: Logger.Level = .warning) -> Logger {
-        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: label) { label in
+            switch logFormat ?? .text {
+            case .text: StreamLogHandler.standardError(label: label)
+            case .json: JSONLogHandler(label: label)
+            }
+        }
         logger.logLevel = logLevel ?? standardLevel
         return logger
     }
@@ -99,6 +129,7 @@ struct BrokerOptions: ParsableArguments {
             if let tlsCA { configuration.tls.authorities = tlsCA }
             configuration.tls.certificate = tlsCertificate
             configuration.tls.key = tlsKey
+            if tlsLogin == "certificate" { configuration.tls.login = .certificate }
             let broker = RabbitMQBroker(configuration, logger: logger)
             do throws(BrokerError) {
                 try await broker.ready(within: .seconds(connectTimeout ?? 30))

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Evaluation
 import Generation
 
 /// A failure with its exit code: `sysexits.h`, as mail programs and job schedulers know them.
@@ -34,6 +35,16 @@ struct CommandFailure: Error, CustomStringConvertible {
             case .notFinite, .internalFailure: .internalFailure
             }
         self.init(code, error.message)
+    }
+
+    init(_ error: EvaluationError) {
+        switch error {
+        case .generation(let error): self.init(error)
+        case .unreadable(let text): self.init(.missingInput, text)
+        case .mismatched(let text): self.init(.refused, text)
+        case .unwritable(let text): self.init(.cannotWrite, text)
+        case .computation(let text): self.init(.internalFailure, text)
+        }
     }
 
     var description: String { message }

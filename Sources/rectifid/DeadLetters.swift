@@ -54,7 +54,9 @@ struct DeadLettersList: AsyncParsableCommand {
             return
         }
         guard !groups.isEmpty else { return print(nothing) }
-        print("  COUNT  GROUP       CODE                 MODEL            FIRST SEEN            LAST SEEN             REASON")
+        print(
+            "  COUNT  GROUP       CODE                 MODEL            FIRST SEEN            LAST SEEN             REASON"
+        )
         for group in groups {
             let cells = [
                 "\(group.count)".padded(to: -7), group.id, group.code.cut(to: 19).padded(to: 19),

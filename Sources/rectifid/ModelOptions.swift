@@ -28,16 +28,22 @@ struct ModelOptions: ParsableArguments {
         }
     }
 
-    /// Loads the model.
-    func load() throws -> Model {
-        let directory: String
+    /// Whether it is the embedded model.
+    var isDemo: Bool { path == "demo" }
+
+    /// The model's folder.
+    func directory() throws -> String {
         do {
-            directory = path == "demo" ? try DemoModel.directory() : path
+            return isDemo ? try DemoModel.directory() : path
         } catch {
             throw CommandFailure(.missingInput, "\(error)")
         }
-        return try Model(
-            directory,
+    }
+
+    /// Loads the model.
+    func load() throws -> Model {
+        try Model(
+            try directory(),
             judges: .init(
                 faceDetector: faceDetector, faceRecognizer: faceRecognizer, detectorSize: detectorSize,
                 custom: discriminator, customSize: discriminatorSize))

@@ -18,9 +18,9 @@ struct Rectifid: AsyncParsableCommand {
             """,
         version: version,
         subcommands: [
-            Generate.self, WorkerCommand.self, Submit.self, Cancel.self, DeadLetters.self, TopologyCommand.self,
-            Models.self,
-            Version.self,
+            Generate.self, WorkerCommand.self, Submit.self, Cancel.self, Describe.self, Probe.self, DeadLetters.self,
+            TopologyCommand.self,
+            Models.self, Evaluate.self, Version.self,
         ])
 }
 

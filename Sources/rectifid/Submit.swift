@@ -4,6 +4,7 @@ import Flow
 import Foundation
 import Generation
 import Messages
+import ObjectStores
 import Raster
 import RectifIDClient
 import UnixSignals
@@ -20,6 +21,7 @@ struct Submit: AsyncParsableCommand {
 
     @OptionGroup var picture: PictureOptions
     @OptionGroup var broker: BrokerOptions
+    @OptionGroup var store: StoreOptions
 
     @Option(
         name: .customLong("model"), help: "Name of a model of the workers; their default otherwise. [RECTIFID_MODEL]")
@@ -64,16 +66,19 @@ struct Submit: AsyncParsableCommand {
 
     func run() async throws {
         try await broker.withBroker("rectifid submit") { connection, pool in
+            let claimCheck = try store.claimCheck()
+            let id = jobID ?? PersonalizationClient.newJobID()
+            let request = try await deposited(try request(), jobID: id, claimCheck)
             var configuration = ClientConfiguration()
             configuration.declaresTopology = true
             let client = try await PersonalizationClient.connect(
                 to: connection, pool: pool, configuration: configuration)
             let submission = try await client.submit(
-                try request(), lane: lane ?? .interactive, deadline: absoluteDeadline, jobID: jobID)
+                request, lane: lane ?? .interactive, deadline: absoluteDeadline, jobID: id)
             let cancelling = cancelOnInterrupt(submission.jobID, client)
             defer { cancelling.cancel() }
             do {
-                try await follow(submission)
+                try await follow(submission, claimCheck)
             } catch {
                 await client.close()
                 throw error
@@ -96,7 +101,20 @@ struct Submit: AsyncParsableCommand {
         }
     }
 
-    private func follow(_ submission: Submission) async throws {
+    /// The request with those pictures in the store that are too large for a message.
+    private func deposited(
+        _ request: PersonalizeRequest, jobID: String, _ claimCheck: ClaimCheck?
+    ) async throws -> PersonalizeRequest {
+        guard let claimCheck else { return request }
+        do throws(ObjectStoreError) {
+            return try await claimCheck.deposit(
+                request, jobID: jobID, at: UnixMilliseconds(Date().timeIntervalSince1970 * 1000))
+        } catch {
+            throw CommandFailure(error)
+        }
+    }
+
+    private func follow(_ submission: Submission, _ claimCheck: ClaimCheck?) async throws {
         var progress: ProgressReport?
         for try await event in submission {
             if json { EventLine(event).print() }
@@ -106,7 +124,7 @@ struct Submit: AsyncParsableCommand {
             case .progress(let update):
                 progress?.show(iteration: update.iteration, loss: update.loss, similarity: update.similarity)
                 try write(preview: update)
-            case .result(let result): try finish(result, job: submission.jobID)
+            case .result(let result): try await finish(result, job: submission.jobID, claimCheck)
             }
         }
     }
@@ -123,12 +141,9 @@ struct Submit: AsyncParsableCommand {
         }
     }
 
-    private func finish(_ result: PersonalizeResult, job: String) throws {
+    private func finish(_ result: PersonalizeResult, job: String, _ claimCheck: ClaimCheck?) async throws {
         guard result.status.code == .ok else { throw CommandFailure(result.status, job: job) }
-        guard case .image(let bytes)? = result.picture?.content else {
-            throw CommandFailure(.internalFailure, "the picture lies in a store that this command does not reach")
-        }
-        try picture.write(bytes)
+        try picture.write(try await bytes(of: result, claimCheck))
         guard !json else { return }
         if let similarity = result.similarity {
             print(
@@ -137,6 +152,22 @@ struct Submit: AsyncParsableCommand {
                     similarity.before))
         } else {
             print(picture.output)
+        }
+    }
+
+    /// The picture, from the store if that is where it is.
+    private func bytes(of result: PersonalizeResult, _ claimCheck: ClaimCheck?) async throws -> [UInt8] {
+        switch result.picture?.content {
+        case nil: throw CommandFailure(.internalFailure, "the result has no picture")
+        case .image(let bytes)?: return bytes
+        case .key(let key)?:
+            guard let claimCheck else {
+                throw CommandFailure(
+                    .unavailable, "the picture lies in the shared store as '\(key)'; say where that is with --store")
+            }
+            do { return try await claimCheck.fetch(key) } catch let error as ObjectStoreError {
+                throw CommandFailure(error)
+            }
         }
     }
 

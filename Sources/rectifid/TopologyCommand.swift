@@ -20,7 +20,20 @@ struct TopologyCommand: AsyncParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    @Flag(help: "Print an AsyncAPI 3 document, as deploy/asyncapi.yaml is.")
+    var asyncapi = false
+
+    func validate() throws {
+        guard !asyncapi || !(declare || verify || json) else {
+            throw ValidationError("--asyncapi goes with none of --declare, --verify and --json")
+        }
+    }
+
     func run() async throws {
+        if asyncapi {
+            print(try AsyncAPI(try broker.namedPool()).document().yaml, terminator: "")
+            return
+        }
         guard declare || verify else { return try printTopology(try broker.namedPool().topology) }
         try await broker.withBroker("rectifid topology") { connection, pool in
             if declare {

@@ -5,6 +5,8 @@ import Foundation
 import Generation
 import Jobs
 import Logging
+import Monitoring
+import ObjectStores
 import RectifIDClient
 import ServiceLifecycle
 import Serving
@@ -21,6 +23,8 @@ struct WorkerCommand: AsyncParsableCommand {
             """)
 
     @OptionGroup var broker: BrokerOptions
+    @OptionGroup var monitoring: MonitoringOptions
+    @OptionGroup var store: StoreOptions
 
     @Option(
         name: .customLong("model"),
@@ -101,20 +105,42 @@ struct WorkerCommand: AsyncParsableCommand {
 
     private func serve() async throws {
         let logger = broker.logger("rectifid.worker", standardLevel: .info)
+        let id = workerID ?? Self.standardID
+        // First, so that probes can tell a worker that loads its models from one that hangs.
+        let monitoring = try monitoring.start(workerID: id, logsTraces: broker.logFormat == .json, logger: logger)
+        do {
+            try await serve(id, monitoring.monitor, logger)
+            await monitoring.stop()
+        } catch {
+            await monitoring.stop()
+            throw error
+        }
+    }
+
+    private func serve(_ id: String, _ monitor: WorkerMonitor, _ logger: Logger) async throws {
         let personalizer = ModelPersonalizer(
             try load(logger), device: Self.device, maximumPixels: maximumPixels)
-        var configuration = WorkerConfiguration(workerID: workerID ?? Self.standardID, version: Rectifid.version)
+        var configuration = WorkerConfiguration(workerID: id, version: Rectifid.version)
         configuration.slots = slots ?? 1
         configuration.maximumAttempts = attempts ?? configuration.maximumAttempts
         if let maximumHold { configuration.maximumHold = .seconds(60 * maximumHold) }
         configuration.declaresTopology = !noDeclare
+        configuration.claimCheck = try await checkedStore(logger)
         let connection: RabbitMQBroker
         do throws(BrokerError) { configuration.pool = try broker.namedPool() } catch {
             throw CommandFailure(.refused, "\(error)")
         }
         connection = try await broker.connect(name: "rectifid worker \(configuration.workerID)", logger: logger)
         let worker = JobWorker(
-            broker: connection, personalizer: personalizer, configuration: configuration, logger: logger)
+            broker: connection, personalizer: personalizer, configuration: configuration, observer: monitor,
+            logger: logger)
+        monitor.watch(worker, states: connection.states) {
+            let (consuming, publishing) = connection.delays
+            return [
+                WorkerMonitor.Delay(connection: "consume", duration: consuming),
+                WorkerMonitor.Delay(connection: "publish", duration: publishing),
+            ]
+        }
         let group = ServiceGroup(
             services: [worker], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         do {
@@ -124,6 +150,22 @@ struct WorkerCommand: AsyncParsableCommand {
             await connection.close()
             throw CommandFailure(.unavailable, "\(error)")
         }
+    }
+
+    /// The store, where there is to be one.
+    ///
+    /// One that is set up wrong is noticed here, not by the first job; one that is away may come back.
+    private func checkedStore(_ logger: Logger) async throws -> ClaimCheck? {
+        guard let claimCheck = try store.claimCheck() else { return nil }
+        do throws(ObjectStoreError) {
+            try await claimCheck.store.check()
+            logger.info("store ready", metadata: ["store": "\(claimCheck.store.name)"])
+        } catch {
+            if case .misconfigured = error { throw CommandFailure(error) }
+            // Not told from a missing object where the credentials may not list the bucket.
+            logger.warning("store not ready", metadata: ["store": "\(claimCheck.store.name)", "error": "\(error)"])
+        }
+        return claimCheck
     }
 
     private func load(_ logger: Logger) throws -> [Model] {

@@ -9,6 +9,14 @@ public struct PrivateNode: Sendable {
     /// Set where `scripts/broker` can be used.
     public static let isAvailable = ProcessInfo.processInfo.environment["RECTIFID_TEST_BROKER_DIR"] != nil
 
+    /// The node that tests share, whose state is to be left as it was.
+    public static func shared() throws -> PrivateNode {
+        let environment = ProcessInfo.processInfo.environment
+        return PrivateNode(
+            directory: try #require(environment["RECTIFID_TEST_BROKER_DIR"]),
+            url: try #require(environment["RECTIFID_TEST_AMQP_URL"]))
+    }
+
     private static let script = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("scripts/broker").path

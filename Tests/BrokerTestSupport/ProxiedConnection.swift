@@ -51,11 +51,11 @@ final class ProxiedConnection {
         LoopbackSocket.reset(broker)
     }
 
-    /// Ends the client's receiving side and swallows what it still sends.
+    /// Ends the client's receiving side; what the client sends still goes on.
     func halfClose() {
-        guard isOpen else { return }
+        guard isOpen, !lanes[FaultProxy.Direction.toClient.rawValue].isShut else { return }
         shutdown(client, Int32(SHUT_WR))
-        swallows = true
+        lanes[FaultProxy.Direction.toClient.rawValue].isShut = true
     }
 
     private func source(_ direction: FaultProxy.Direction) -> Int32 { direction == .toBroker ? client : broker }
@@ -71,6 +71,7 @@ final class ProxiedConnection {
             return 0
         }
         refill(direction, weather, now)
+        if lanes[direction.rawValue].isShut { lanes[direction.rawValue].pieces = [] }
         var sent = 0
         while let piece = lanes[direction.rawValue].pieces.first, piece.due <= now {
             var count = piece.bytes.count
@@ -128,7 +129,7 @@ final class ProxiedConnection {
             lanes[direction.rawValue].isShut = true
             shutdown(target(direction), Int32(SHUT_WR))
         }
-        if isOpen, lanes[0].isShut, lanes[1].isShut { end() }
+        if isOpen, lanes.allSatisfy({ $0.isShut && $0.isAtEnd }) { end() }
     }
 
     private func end() {

@@ -4,97 +4,211 @@ import Testing
 
 @testable import Broker
 
-/// TLS against a node with a certificate of an authority made for the test.
-@Suite(.serialized, .timeLimit(.minutes(3)), .enabled(if: PrivateNode.isAvailable))
+/// TLS against nodes with certificates of an authority made for the test.
+@Suite(.serialized, .timeLimit(.minutes(4)), .enabled(if: PrivateNode.isAvailable))
 struct EncryptionTests {
-    @Test func `Certificates are checked, and the client's one is shown`() async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("rectifid-tls-\(UUID())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try await Self.makeCertificates(in: folder)
-        func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
-        let port = try Self.freePort()
-        let settings = """
-            listeners.ssl.1 = 127.0.0.1:\(port)
-            ssl_options.cacertfile = \(path("ca.pem"))
-            ssl_options.certfile = \(path("server.pem"))
-            ssl_options.keyfile = \(path("server.key"))
-            ssl_options.verify = verify_peer
-            ssl_options.fail_if_no_peer_cert = true
-
-            """
-        try await PrivateNode.with(settings: settings) { _ in
-            func broker(_ host: String, _ adjust: (inout TLSOptions) -> Void = { _ in }) throws -> RabbitMQBroker {
-                try BrokerKind.rabbitMQ(url: "amqps://guest:guest@\(host):\(port)") {
-                    $0.tls = TLSOptions(
-                        authorities: path("ca.pem"), certificate: path("client.pem"), key: path("client.key"))
-                    adjust(&$0.tls)
+    @Test func `Certificates are checked, the client's one is shown, and errors say what to do`() async throws {
+        try await Certificates.with { certificates in
+            let port = try PrivateNode.freePort()
+            try await PrivateNode.with(settings: certificates.settings(port: port)) { _ in
+                func refusal(
+                    _ host: String = "localhost", _ adjust: (inout TLSOptions) -> Void
+                ) async throws -> String {
+                    try await Self.refusal(certificates, host, port, adjust)
                 }
-            }
-            func refusal(_ broker: RabbitMQBroker) async -> BrokerError? {
-                defer { Task { await broker.close() } }
-                return await failure { try await broker.ready(within: .seconds(3)) }
-            }
-            let good = try broker("localhost")
-            try await good.ready(within: .seconds(120))
-            let queue = try await good.declareReplyQueue(.exclusive())
-            let body = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
-            try await good.publish(OutgoingMessage(body: body), exchange: "", routingKey: queue)
-            #expect(try await good.get(queue: queue)?.body == body)
-            await good.close()
+                let good = try certificates.broker("localhost", port)
+                try await good.ready(within: .seconds(120))
+                let queue = try await good.declareReplyQueue(.exclusive())
+                let body = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
+                try await good.publish(OutgoingMessage(body: body), exchange: "", routingKey: queue)
+                #expect(try await good.get(queue: queue)?.body == body)
+                await good.close()
 
-            // The certificate names localhost only; 127.0.0.2 reaches nothing, 127.0.0.1 is another name.
-            #expect(await refusal(try broker("127.0.0.1"))?.isDisconnected == true)
-            let unchecked = try broker("127.0.0.1") { $0.verifiesHost = false }
-            try await unchecked.ready(within: .seconds(120))
-            await unchecked.close()
-            #expect(
-                await refusal(try broker("localhost") { $0.authorities = path("other.pem") })?.isDisconnected == true)
-            #expect(
-                await refusal(
-                    try broker("localhost") {
-                        $0.certificate = nil
-                        $0.key = nil
-                    })?.isDisconnected == true)
-            let missing = await refusal(try broker("localhost") { $0.authorities = path("missing.pem") })
-            #expect(missing == .invalid("cannot read the TLS authorities '\(path("missing.pem"))'"))
+                // The certificate names localhost only.
+                var text = try await refusal("127.0.0.1") { _ in }
+                #expect(text.contains("does not name '127.0.0.1'"), "\(text)")
+                let unchecked = try certificates.broker("127.0.0.1", port) { $0.verifiesHost = false }
+                try await unchecked.ready(within: .seconds(120))
+                await unchecked.close()
+                text = try await refusal { $0.authorities = certificates.path("other.pem") }
+                #expect(text.contains("is not in '\(certificates.path("other.pem"))'"), "\(text)")
+                text = try await refusal { ($0.certificate, $0.key) = (nil, nil) }
+                #expect(text.contains("wants a client certificate"), "\(text)")
+                text = try await refusal { $0.use("stranger", certificates) }
+                #expect(text.contains("does not know the authority of the client's certificate"), "\(text)")
+                text = try await refusal { $0.use("late-client", certificates) }
+                #expect(text.contains("has expired"), "\(text)")
+                text = try await refusal { $0.authorities = certificates.path("missing.pem") }
+                #expect(text == "cannot read the TLS authorities '\(certificates.path("missing.pem"))'")
+                text = try await refusal { $0.key = certificates.path("server.key") }
+                #expect(text.contains("with the key"), "\(text)")
+                // Without the plugin.
+                text = try await refusal { $0.login = .certificate }
+                #expect(text.contains("rabbitmq_auth_mechanism_ssl"), "\(text)")
+            }
         }
     }
 
-    /// An authority, a server certificate for localhost, a client certificate, and an authority that signed nothing.
-    private static func makeCertificates(in folder: URL) async throws {
+    @Test func `The certificate logs in by itself, and a password does so beside it`() async throws {
+        try await Certificates.with { certificates in
+            let port = try PrivateNode.freePort()
+            let settings = """
+                auth_mechanisms.1 = EXTERNAL
+                auth_mechanisms.2 = PLAIN
+                ssl_cert_login_from = common_name
+                ssl_options.versions.1 = tlsv1.2
+
+                """
+            try await PrivateNode.with(
+                settings: certificates.settings(port: port) + settings, plugins: ["rabbitmq_auth_mechanism_ssl"]
+            ) { node in
+                try await node.control("add_user", "worker-1", "unused")
+                try await node.control("clear_password", "worker-1")
+                try await node.control("set_permissions", "worker-1", ".*", ".*", ".*")
+                let external = try certificates.broker("localhost", port) { $0.login = .certificate }
+                try await external.ready(within: .seconds(120))
+                #expect(try await node.control("list_connections", "user").contains("worker-1"))
+                let queue = try await external.declareReplyQueue(.exclusive())
+                // The broker checks that this is the user that logged in.
+                try await external.publish(
+                    OutgoingMessage(MessageProperties(userID: "worker-1"), body: [1]), exchange: "", routingKey: queue)
+                #expect(try await external.get(queue: queue)?.body == [1])
+                await external.close()
+
+                let plain = try certificates.broker("localhost", port)
+                try await plain.ready(within: .seconds(120))
+                #expect(try await node.control("list_connections", "user").contains("guest"))
+                await plain.close()
+
+                try await node.control("delete_user", "worker-1")
+                let unknown = try certificates.broker("localhost", port) { $0.login = .certificate }
+                let error = await failure { try await unknown.ready(within: .seconds(60)) }
+                if case .authenticationFailed = error {} else { Issue.record("\(String(describing: error))") }
+                await unknown.close()
+            }
+        }
+    }
+
+    @Test func `An encrypted connection that is cut comes back, and the process lives`() async throws {
+        try await Certificates.with { certificates in
+            let port = try PrivateNode.freePort()
+            try await PrivateNode.with(settings: certificates.settings(port: port)) { _ in
+                let proxy = try FaultProxy(to: port)
+                let broker = try certificates.broker("localhost", proxy.port)
+                try await broker.ready(within: .seconds(120))
+                try await broker.declare(Topology(queues: [Queue("work")]))
+                // OpenSSL writes without MSG_NOSIGNAL: to a connection that was reset, that is SIGPIPE.
+                let cutting = Task {
+                    for index in 0..<5 {
+                        proxy.cut(afterBytes: 300_000, .toBroker)
+                        await proxy.until { $0.cut > index }
+                    }
+                }
+                let message = OutgoingMessage(body: [UInt8](repeating: 3, count: 50_000))
+                for _ in 0..<40 { try await broker.publish(message, exchange: "", routingKey: "work") }
+                await cutting.value
+                #expect(try await broker.depth(of: "work").messages >= 40)
+                await broker.close()
+                proxy.stop()
+            }
+        }
+    }
+
+    @Test(arguments: [
+        ("late", "has expired"), ("lone", "is signed by itself"), ("client", "not one for servers"),
+    ])
+    func `A broker's bad certificate is called what it is`(name: String, complaint: String) async throws {
+        try await Certificates.with { certificates in
+            // Enough of a server for a handshake.
+            let port = try PrivateNode.freePort()
+            let server = Process()
+            server.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
+            server.arguments = [
+                "s_server", "-quiet", "-accept", "127.0.0.1:\(port)", "-cert", certificates.path("\(name).pem"), "-key",
+                certificates.path("\(name).key"),
+            ]
+            (server.standardOutput, server.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+            server.standardInput = Pipe()
+            try server.run()
+            defer { server.terminate() }
+            let text = try await Self.refusal(certificates, "localhost", port) { _ in }
+            #expect(text.contains(complaint), "\(text)")
+        }
+    }
+
+    /// What a connection fails with, in words.
+    private static func refusal(
+        _ certificates: Certificates, _ host: String, _ port: UInt16, _ adjust: (inout TLSOptions) -> Void
+    ) async throws -> String {
+        let broker = try certificates.broker(host, port, adjust)
+        // A server that is not up yet refuses the connection; that is not the answer wanted here.
+        var text = ""
+        for await state in broker.states {
+            guard case .disconnected(let error) = state else { continue }
+            text = "\(error)"
+            if !text.contains("socket could not be opened") && !text.contains("refused") { break }
+        }
+        await broker.close()
+        return text
+    }
+}
+
+/// An authority, certificates of it, and some that are not good.
+private struct Certificates: Sendable {
+    let folder: URL
+
+    func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+
+    func settings(port: UInt16) -> String {
+        """
+        listeners.ssl.1 = 127.0.0.1:\(port)
+        ssl_options.cacertfile = \(path("ca.pem"))
+        ssl_options.certfile = \(path("server.pem"))
+        ssl_options.keyfile = \(path("server.key"))
+        ssl_options.verify = verify_peer
+        ssl_options.fail_if_no_peer_cert = true
+
+        """
+    }
+
+    func broker(
+        _ host: String, _ port: UInt16, _ adjust: (inout TLSOptions) -> Void = { _ in }
+    ) throws -> RabbitMQBroker {
+        try BrokerKind.rabbitMQ(url: "amqps://guest:guest@\(host):\(port)") {
+            $0.tls = TLSOptions(authorities: path("ca.pem"), certificate: path("client.pem"), key: path("client.key"))
+            adjust(&$0.tls)
+        }
+    }
+
+    static func with(_ body: (Certificates) async throws -> Void) async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("rectifid-tls-\(UUID())")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
         let script = """
             set -e; cd "$1"
             for authority in ca other; do
               openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$authority" -keyout $authority.key -out $authority.pem
             done
-            for name in server client; do
-              openssl req -newkey rsa:2048 -nodes -subj "/CN=localhost" -keyout $name.key -out $name.csr
-              printf 'subjectAltName=DNS:localhost' >$name.ext
-              openssl x509 -req -days 2 -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile $name.ext -out $name.pem
-            done
+            make() { # name, subject, authority, days, use
+              openssl req -newkey rsa:2048 -nodes -subj "/CN=$2" -keyout $1.key -out $1.csr
+              printf 'subjectAltName=DNS:localhost\\nextendedKeyUsage=%s' $5 >$1.ext
+              openssl x509 -req -days $4 -in $1.csr -CA $3.pem -CAkey $3.key -CAcreateserial -extfile $1.ext -out $1.pem
+            }
+            make server localhost ca 2 serverAuth
+            make late localhost ca -1 serverAuth
+            make client worker-1 ca 2 clientAuth
+            make late-client worker-1 ca -1 clientAuth
+            make stranger worker-1 other 2 clientAuth
+            openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=localhost" -addext subjectAltName=DNS:localhost \
+              -keyout lone.key -out lone.pem
             """
         try await PrivateNode.run("/bin/bash", ["-c", script, "certificates", folder.path])
-    }
-
-    /// A port that the system has just had free.
-    private static func freePort() throws -> UInt16 {
-        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(listener) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let status = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(listener, $0, size) == 0 ? getsockname(listener, $0, &size) : -1
-            }
-        }
-        try #require(status == 0)
-        return UInt16(bigEndian: address.sin_port)
+        try await body(Certificates(folder: folder))
     }
 }
 
-extension BrokerError {
-    fileprivate var isDisconnected: Bool { if case .disconnected = self { true } else { false } }
+extension TLSOptions {
+    fileprivate mutating func use(_ name: String, _ certificates: Certificates) {
+        (certificate, key) = (certificates.path("\(name).pem"), certificates.path("\(name).key"))
+    }
 }

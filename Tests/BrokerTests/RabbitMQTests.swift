@@ -6,35 +6,6 @@ import Testing
 /// What only a real broker can show.
 @Suite(.timeLimit(.minutes(2)), .enabled(if: BrokerKind.url != nil))
 struct RabbitMQTests {
-    @Test func `Heartbeats go on while every core computes`() async throws {
-        let broker = try BrokerKind.rabbitMQ { $0.heartbeat = .seconds(2) }
-        try await broker.ready(within: .seconds(120))
-        let queue = try await broker.declareReplyQueue(.exclusive())
-        let consumer = try await broker.consume(queue: queue, prefetch: 1)
-        try await broker.publish(OutgoingMessage(body: [1]), exchange: "", routingKey: queue)
-        let delivery = try await consumer.take()
-        // The broker drops a silent client after two to three intervals: 4 to 6 s.
-        let end = ContinuousClock.now + .seconds(8)
-        let results = await withTaskGroup(of: UInt64.self) { group in
-            for seed in 0..<(ProcessInfo.processInfo.activeProcessorCount * 2) {
-                group.addTask {
-                    var value = UInt64(seed) | 1
-                    while ContinuousClock.now < end {
-                        for _ in 0..<100_000 { value = value &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407 }
-                    }
-                    return value
-                }
-            }
-            return await group.reduce(0, ^)
-        }
-        #expect(results != 0)
-        try await broker.acknowledge(delivery)
-        #expect(broker.state == .connected)
-        try await broker.publish(OutgoingMessage(body: [2]), exchange: "", routingKey: queue)
-        #expect(try await consumer.take().body == [2])
-        await broker.close()
-    }
-
     @Test func `A refused login is an error at once and shows no password`() async throws {
         let broker = try BrokerKind.rabbitMQ { $0.endpoint.password = "wrong-secret" }
         let error = await failure { try await broker.ready(within: .seconds(60)) }

@@ -62,7 +62,11 @@ extension SeededGenerator {
         request.output = outputFormat()
         request.progressInterval = maybe { $0.int(1...1000) }
         request.previewInterval = maybe { $0.int(1...1000) }
-        if coin() { request.resume = try resumeState(steps: request.steps, iterations: request.iterations) }
+        if coin() {
+            request.resume = try resumeState(steps: request.steps, iterations: request.iterations)
+        } else if coin() {
+            request.resumeKey = "resume/2026-11-22/job.pb"
+        }
         return request
     }
 

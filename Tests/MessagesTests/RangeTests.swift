@@ -32,6 +32,7 @@ struct Violation: Sendable, CustomTestStringConvertible {
         Violation("references[0].key") { $0.references[0].picture = .key("") },
         Violation("references[0].key") { $0.references[0].picture = .key("https://example.org/a.jpg") },
         Violation("references[0].key") { $0.references[0].picture = .key("../secret") },
+        Violation("resume_key") { $0.resumeKey = "../secret" },
         Violation("references[0].key") { $0.references[0].picture = .key("/etc/passwd") },
         Violation("references[0].key") { $0.references[0].picture = .key("a//b") },
         Violation("references[0].key") { $0.references[0].picture = .key(String(repeating: "a", count: 513)) },

@@ -15,6 +15,10 @@ import Testing
         try expectRoundTrips { try $0.personalizeRequest() }
     }
 
+    @Test func statesSurviveEncodingAndDecodingOnTheirOwn() throws {
+        try expectRoundTrips { try $0.resumeState(steps: nil, iterations: nil) }
+    }
+
     @Test func eventsSurviveEncodingAndDecoding() throws {
         try expectRoundTrips { $0.personalizeEvent() }
     }

@@ -131,6 +131,19 @@ import Testing
         return try end.subtracting(x).scaled(by: -4)
     }
 
+    @Test(arguments: ["sd15", "sd21", "sdxl"])
+    func encoderGivesTheLatent(model: String) throws {
+        let folder = try DiffusersFolder(Golden.path("parity/models/\(model)"))
+        let encoder = try ImageEncoder(
+            try folder.configuration(of: .decoder), try folder.weights(of: .decoder))
+        let golden = try Golden.tensors("made/modules/latents.safetensors")
+        let picture = Variable(try golden.tensor("\(model).picture").channelsLast())
+        expectClose(
+            try encoder(picture).tensor.channelsFirst(), try golden.tensor("\(model).latent"), within: 5e-5, model)
+        let error = #expect(throws: TensorError.self) { try encoder(picture.sliced(axis: 1, 0..<23)) }
+        #expect(error?.operation == "image encoder")
+    }
+
     @Test(arguments: ["sd15_person", "sd15_6steps_wide", "sd21_person", "sdxl_person"])
     func decoderGivesThePicture(name: String) throws {
         let item = try Case(name)

@@ -11,6 +11,15 @@ import Testing
         #expect(([2, 3, 4] as Shape).strides == [12, 4, 1])
     }
 
+    @Test func aLimitHoldsForItsThreadAlone() async {
+        let all = CPU.shared.threads
+        #expect(all == CPU.shared.cores)
+        CPU.$threadLimit.withValue(1) { #expect(CPU.shared.threads == 1) }
+        CPU.$threadLimit.withValue(.max) { #expect(CPU.shared.threads == all) }
+        CPU.$threadLimit.withValue(0) { #expect(CPU.shared.threads == 1) }
+        #expect(CPU.shared.threads == all)
+    }
+
     @Test func elementCountsMustMatch() throws {
         #expect(throws: TensorError.self) { try Tensor([1, 2, 3], shape: [2]) }
         #expect(throws: TensorError.self) { try Tensor([1, 2, 3, 4], shape: [4]).reshaped([5]) }

@@ -7,14 +7,15 @@ import Synchronization
 public final class WatchedBroker: Broker {
     private let base: any Broker
     private let pool: Pool
-    /// What is acknowledged before the first job is taken is no job.
-    private let hasTaken = Atomic(false)
-    private let onPhase: @Sendable (JobPhase) -> Void
+    private let onKillPoint: @Sendable (KillPoint) -> Void
+    private let failures = Mutex(0)
+    /// What is acknowledged before anything of a job was published is no job.
+    private let isAtWork = Atomic(false)
 
-    public init(_ base: any Broker, pool: Pool, onPhase: @escaping @Sendable (JobPhase) -> Void) {
+    public init(_ base: any Broker, pool: Pool, onKillPoint: @escaping @Sendable (KillPoint) -> Void) {
         self.base = base
         self.pool = pool
-        self.onPhase = onPhase
+        self.onKillPoint = onKillPoint
     }
 
     public var state: BrokerState { base.state }
@@ -25,10 +26,13 @@ public final class WatchedBroker: Broker {
     ) async throws(BrokerError) {
         try await base.publish(
             message, exchange: exchange, routingKey: routingKey, mandatory: mandatory, timeLimit: timeLimit)
-        if let phase = phase(after: message, exchange) { onPhase(phase) }
+        if let phase = phase(after: message, exchange) {
+            isAtWork.store(true, ordering: .relaxed)
+            onKillPoint(phase)
+        }
     }
 
-    private func phase(after message: OutgoingMessage, _ exchange: String) -> JobPhase? {
+    private func phase(after message: OutgoingMessage, _ exchange: String) -> KillPoint? {
         switch exchange {
         case "":
             guard let event = try? PersonalizeEvent.decode(message.body) else { return nil }
@@ -40,19 +44,20 @@ public final class WatchedBroker: Broker {
         }
     }
 
-    public func get(queue: String) async throws(BrokerError) -> Delivery? {
-        let delivery = try await base.get(queue: queue)
-        if delivery != nil {
-            hasTaken.store(true, ordering: .relaxed)
-            onPhase(.taken)
-        }
-        return delivery
-    }
+    /// Acknowledgements that were not possible any more.
+    public var failedAcknowledgements: Int { failures.withLock { $0 } }
 
     public func acknowledge(_ receipt: Receipt) async throws(BrokerError) {
-        try await base.acknowledge(receipt)
-        if hasTaken.load(ordering: .relaxed) { onPhase(.acknowledged) }
+        do {
+            try await base.acknowledge(receipt)
+        } catch {
+            failures.withLock { $0 += 1 }
+            throw error
+        }
+        if isAtWork.load(ordering: .relaxed) { onKillPoint(.acknowledged) }
     }
+
+    public func get(queue: String) async throws(BrokerError) -> Delivery? { try await base.get(queue: queue) }
 
     public func read(stream: String, since age: Duration, prefetch: UInt16) async throws(BrokerError) -> Consumer {
         try await base.read(stream: stream, since: age, prefetch: prefetch)

@@ -1,4 +1,4 @@
-"""Stage 1: the autoencoder, 64 px to 16x16x4 and back. `--polish` trains the decoder alone later, while the latents stay what they are."""
+"""Stage 1: the autoencoder, 96 px to 12x12x12 and back. `--polish` trains the decoder alone later, while the latents stay what they are."""
 
 import os
 
@@ -9,19 +9,21 @@ from diffusers import AutoencoderKL
 
 import common
 import config
+import identity
 import portraits
+import setting
 
 
 def build():
     c = config.AUTOENCODER
     levels = len(c["channels"])
-    return AutoencoderKL(in_channels=3, out_channels=3, latent_channels=4, block_out_channels=c["channels"], layers_per_block=1, norm_num_groups=c["groups"],
+    return AutoencoderKL(in_channels=3, out_channels=3, latent_channels=config.LATENT[0], block_out_channels=c["channels"], layers_per_block=1, norm_num_groups=c["groups"],
                          down_block_types=["DownEncoderBlock2D"] * levels, up_block_types=["UpDecoderBlock2D"] * levels, sample_size=config.SIZE,
                          scaling_factor=c["scaling_factor"])
 
 
 def means(vae, pictures):
-    return vae.quant_conv(vae.encoder(pictures))[:, :4]
+    return vae.quant_conv(vae.encoder(pictures))[:, :config.LATENT[0]]
 
 
 def decode(vae, latents):
@@ -53,7 +55,7 @@ def picture_loss(out, pictures, weight):
 def check(vae, args, name):
     """Held-out pictures: the signal-to-noise ratio and a sheet of originals above their round trips."""
     rng = common.generator(99)
-    pictures = [portraits.draw(portraits.identity(k), portraits.setting(rng), config.SIZE) for k in config.PEOPLE_HELD_OUT]
+    pictures = [portraits.draw(identity.identity(k), setting.setting(rng), config.SIZE) for k in config.PEOPLE_HELD_OUT]
     with torch.no_grad():
         x = common.tensor(pictures, args.device)
         out = decode(vae, means(vae, x))
@@ -63,23 +65,27 @@ def check(vae, args, name):
 
 def train(args):
     c = config.AUTOENCODER
+    rank, _, synchronize = common.group(args)
     torch.manual_seed(c["seed"])
     vae = build().to(args.device)
     stage = common.Stage("autoencoder", args, c, {"vae": vae}, warmup=100, weight_decay=0.0)
-    while stage.step < stage.steps:
-        rng = common.generator(c["seed"], stage.step)
-        torch.manual_seed(stage.step)
+    while not stage.finished:
+        rng = common.generator(c["seed"], stage.step, rank)
+        torch.manual_seed(2 * stage.step + rank)
         pictures, people, settings = common.drawn(rng, config.PEOPLE_FLOW, c["batch"], config.SIZE)
         x = common.tensor(pictures, args.device)
-        z = means(vae, x)
-        out = decode(vae, z + c["noise"] * torch.randn_like(z))
+        with common.half(args):
+            z = means(vae, x).float()
+            out = decode(vae, z + c["noise"] * torch.randn_like(z)).float()
         loss = picture_loss(out, x, weights(settings, people, config.SIZE).to(args.device)) + 2e-3 * z.square().mean()
-        stage.update(loss)
-        stage.note(100, loss=loss, psnr=common.psnr(x, out), size=z.std())
-        if stage.step % 400 == 0:
-            print(f"held-out PSNR {check(vae, args, 'autoencoder'):.2f} dB", flush=True)
-        stage.save(60)
-    stage.save()
+        stage.update(loss, synchronize=synchronize)
+        if rank == 0:
+            stage.note(100, loss=loss, psnr=common.psnr(x, out), size=z.std())
+            if stage.step % 400 == 0:
+                print(f"held-out PSNR {check(vae, args, 'autoencoder'):.2f} dB", flush=True)
+            stage.save(60)
+    if rank == 0:
+        stage.save()
 
 
 def polish(args):
@@ -93,19 +99,22 @@ def polish(args):
     vae.encoder.requires_grad_(False)
     vae.quant_conv.requires_grad_(False)
     stage = common.Stage("polish", args, c, {"vae": vae}, warmup=100, weight_decay=0.0)
-    while stage.step < stage.steps:
+    while not stage.finished:
         rng = common.generator(c["seed"], stage.step)
         torch.manual_seed(stage.step)
         pictures, people, settings = common.drawn(rng, config.PEOPLE_FLOW, c["batch"], config.SIZE)
         x = common.tensor(pictures, args.device)
-        with torch.no_grad():
-            z = means(vae, x)
+        with torch.no_grad(), common.half(args):
+            z = means(vae, x).float()
             z = z + 0.1 * z.std() * torch.rand(len(z), 1, 1, 1, device=z.device) * torch.randn_like(z)
-        out = decode(vae, z)
+        with common.half(args):
+            out = decode(vae, z).float()
         points = torch.from_numpy(np.stack([portraits.geometry(p, s)[1] for p, s in zip(people, settings)])) * config.SIZE / portraits.CANVAS
         with torch.no_grad():
             wanted = recognizer(faces.align(x, points))
-        likeness = 1 - F.cosine_similarity(recognizer(faces.align(out, points)), wanted).mean()
+        with common.half(args):
+            seen = recognizer(faces.align(out, points)).float()
+        likeness = 1 - F.cosine_similarity(seen, wanted).mean()
         loss = picture_loss(out, x, weights(settings, people, config.SIZE).to(args.device)) + c["faces"] * likeness
         stage.update(loss)
         stage.note(100, loss=loss, psnr=common.psnr(x, out), likeness=1 - likeness)

@@ -9,7 +9,9 @@ import torch.nn.functional as F
 
 import common
 import config
+import identity
 import portraits
+import setting
 
 STRIDES = (8, 16, 32)
 SIZES = ((14, 50), (30, 100), (60, 220))    # longer side of the faces each stride answers for, in pixels
@@ -78,7 +80,7 @@ def targets(boxes, points, height, width):
 
 def portrait(rng, size, person=True):
     """One picture with its face: the full portrait, seen from near or far, or pasted small."""
-    who, s = portraits.identity(config.PEOPLE_DETECTOR[0] + int(rng.integers(config.PEOPLE_DETECTOR[1]))), portraits.setting(rng)
+    who, s = identity.identity(config.PEOPLE_DETECTOR[0] + int(rng.integers(config.PEOPLE_DETECTOR[1]))), setting.setting(rng)
     kind = rng.random()
     if kind < 0.5:
         zoom, offset = size / portraits.CANVAS, np.zeros(2)
@@ -201,12 +203,12 @@ def detect(net, pictures, size=None, lowest=0.05):
 
 
 def check(net, device, round_trip=None):
-    """Held-out portraits at 64 px and 256 px: how many are found at .5, false finds, and the points' error in hundredths of the eye distance."""
+    """Held-out portraits at the generated size and at 256 px: how many are found at .5, false finds, and the points' error in hundredths of the eye distance."""
     report = {}
-    for size in (64, 256):
+    for size in (config.SIZE, 256):
         rng = common.generator(31)
-        who = [portraits.identity(920_000 + k) for k in range(40)]
-        settings = [portraits.setting(rng) for _ in who]
+        who = [identity.identity(920_000 + k) for k in range(40)]
+        settings = [setting.setting(rng) for _ in who]
         x = common.tensor([portraits.draw(p, s, size) for p, s in zip(who, settings)], device)
         if round_trip is not None and size == config.SIZE:
             x = round_trip(x)
@@ -237,10 +239,12 @@ def main():
     torch.manual_seed(c["seed"])
     net = Detector().to(args.device)
     stage = common.Stage("detector", args, c, {"net": net}, averaged=["net"], decay=0.99, warmup=50)
-    while stage.step < stage.steps:
+    while not stage.finished:
         torch.manual_seed(stage.step)
         x, levels = batch(common.generator(c["seed"], stage.step), c["batch"], c["size"], args.device, round_trip)
-        score, box, point = loss_of(net.maps(x), levels)
+        with common.half(args):
+            maps = net.maps(x)
+        score, box, point = loss_of([tuple(m.float() for m in level) for level in maps], levels)
         stage.update(score + box + 2 * point, clip=5.0)
         stage.note(50, score=score, box=box, point=point)
         if stage.step % 300 == 0:

@@ -21,11 +21,12 @@ import config
 import detector
 import faces
 import portraits
+import scenes
 
 
 class Bundle:
     def __init__(self, folder, args):
-        self.folder, self.device = folder, args.device
+        self.folder, self.args, self.device = folder, args, args.device
         read = lambda kind, name: kind.from_pretrained(os.path.join(folder, name)).float().to(args.device).eval().requires_grad_(False)
         self.unet, self.vae, self.encoder = read(UNet2DConditionModel, "unet"), read(AutoencoderKL, "vae"), read(CLIPTextModel, "text_encoder")
         self.tokenizer = CLIPTokenizer.from_pretrained(os.path.join(folder, "tokenizer"))
@@ -55,7 +56,7 @@ class Bundle:
 
     def described(self, pictures):
         logits = self.scene.run(None, {"input": pictures.cpu().numpy()})
-        return [[names[k] for k in l.argmax(1)] for l, names in zip(logits, (portraits.SCENES, portraits.HATS, portraits.EXPRESSIONS))]
+        return {topic: [names[k] for k in l.argmax(1)] for l, (topic, names) in zip(logits, scenes.TOPICS.items())}
 
 
 def passes(bundle, noise, context, wanted, iterations, rate, gain, steps=4):
@@ -67,10 +68,15 @@ def passes(bundle, noise, context, wanted, iterations, rate, gain, steps=4):
             x, states = noise.clone().requires_grad_(not last), []
             for k in range(steps):
                 states.append(x)
-                u = bundle.unet(x, torch.full((len(x),), 1000.0 * (1 - k / steps), device=x.device), context).sample
+                with common.half(bundle.args):
+                    u = bundle.unet(x, torch.full((len(x),), 1000.0 * (1 - k / steps), device=x.device), context).sample.float()
                 x = x - u / steps + offsets[k]
-            pictures = bundle.vae.decode(x / bundle.vae.config.scaling_factor).sample.clamp(-1, 1)
-            cosine = F.cosine_similarity(bundle.recognizer(bundle.crops(pictures)), wanted)
+            with common.half(bundle.args):
+                pictures = bundle.vae.decode(x / bundle.vae.config.scaling_factor).sample.float().clamp(-1, 1)
+            crops = bundle.crops(pictures)
+            with common.half(bundle.args):
+                seen = bundle.recognizer(crops).float()
+            cosine = F.cosine_similarity(seen, wanted)
         cosines.append(cosine.detach().cpu())
         first = pictures.detach() if first is None else first
         if not last:
@@ -87,46 +93,53 @@ def references(bundle):
     return [np.asarray(Image.open(os.path.join(bundle.folder, "samples", s["file"])).convert("RGB")) for s in listed]
 
 
-def evaluate(bundle, people, prompts, iterations, rate, gain, seed=1):
+def shown(bundle, pictures, known, who, asked):
+    """What the judge and the scene classifier say of pictures: of people `who`, for the prompts `asked`."""
+    table = F.normalize(bundle.judged(pictures)) @ known.T
+    mine = table[torch.arange(len(who)), who]
+    report = dict(judge=float(mine.mean()), worst=float(mine.min()), first_choice=float((table.argmax(1) == who).float().mean()), faces_missing=bundle.missing)
+    for topic, read in bundle.described(pictures).items():
+        report[topic] = float(np.mean([value == wish[topic] for value, wish in zip(read, asked)]))
+    return report
+
+
+def mean_of(reports):
+    """Of several equally large parts."""
+    return {k: (min if k == "worst" else sum if k == "faces_missing" else lambda v: float(np.mean(v)))([r[k] for r in reports]) for k in reports[0]}
+
+
+def evaluate(bundle, people, prompts, seeds, iterations, rate, gain):
+    """Every person, prompt and seed; a seed at a time. The report, and the first seed's pictures: a row per person."""
     pictures = references(bundle)[:people]
     x = common.tensor(pictures, bundle.device)
     with torch.no_grad():
         wanted = bundle.recognizer(bundle.crops(x))
     known = F.normalize(bundle.judged(x))
-    noise = torch.cat([torch.randn(1, *config.LATENT, generator=torch.Generator().manual_seed(seed + k)) for k in range(people * len(prompts))]).to(bundle.device)
-    context = bundle.encode([p for _ in range(people) for p in prompts])
     who = torch.arange(people).repeat_interleave(len(prompts))
-    start = time.time()
-    before, after, cosines = passes(bundle, noise, context, wanted[who.to(bundle.device)], iterations, rate, gain)
-    seconds = time.time() - start
-    report = dict(iterations=iterations, rate=rate, gain=list(gain), pictures=len(who), seconds=round(seconds, 1),
-                  own=dict(before=float(cosines[0].mean()), after=float(cosines[-1].mean())))
-    report["faces_missing"] = bundle.missing
-    for name, pictures_of in (("before", before), ("after", after)):
-        table = F.normalize(bundle.judged(pictures_of)) @ known.T
-        mine = table[torch.arange(len(who)), who]
-        scene, hat, expression = bundle.described(pictures_of)
-        asked = [config.PROMPT_SCENES[k % len(prompts)] for k in range(len(who))]
-        hats = [next((h for h in ("cap", "beanie") if h in p), "none") for p in prompts]
-        moods = [next(e for e, words in portraits.MOODS.items() if any(w in p for w in words + [e])) for p in prompts]
-        report[name] = dict(judge=float(mine.mean()), worst=float(mine.min()), first_choice=float((table.argmax(1) == who).float().mean()),
-                            scene=float(np.mean([a == b for a, b in zip(scene, asked)])),
-                            hat=float(np.mean([h == hats[k % len(prompts)] for k, h in enumerate(hat)])),
-                            expression=float(np.mean([e == moods[k % len(prompts)] for k, e in enumerate(expression)])))
-    small = [np.asarray(Image.fromarray(p).resize((64, 64), Image.BOX)) for p in pictures]
-    before, after, rows = common.to_bytes(before), common.to_bytes(after), []
-    for k in range(people):
-        row = [small[k]]
-        for j in range(len(prompts)):
-            row += [before[k * len(prompts) + j], after[k * len(prompts) + j]]
-        rows.append(row)
+    asked = prompts * people
+    context = bundle.encode([p["prompt"] for p in asked])
+    parts, own, rows, start = dict(before=[], after=[]), [], [], time.time()
+    for seed in range(1, seeds + 1):
+        noise = torch.cat([torch.randn(1, *config.LATENT, generator=torch.Generator().manual_seed(1000 * seed + k)) for k in range(len(who))]).to(bundle.device)
+        before, after, cosines = passes(bundle, noise, context, wanted[who.to(bundle.device)], iterations, rate, gain)
+        own.append([float(cosines[0].mean()), float(cosines[-1].mean())])
+        for name, made in (("before", before), ("after", after)):
+            parts[name].append(shown(bundle, made, known, who, asked))
+        if seed == 1:
+            small = [np.asarray(Image.fromarray(p).resize((config.SIZE, config.SIZE), Image.BOX)) for p in pictures]
+            before, after, n = common.to_bytes(before), common.to_bytes(after), len(prompts)
+            rows = [[small[k]] + [p for j in range(k * n, k * n + n) for p in (before[j], after[j])] for k in range(people)]
+    own = np.mean(own, 0).tolist()
+    report = dict(iterations=iterations, rate=rate, gain=list(gain), pictures=len(who) * seeds, seconds=round(time.time() - start, 1), own=dict(before=own[0], after=own[1]),
+                  **{name: mean_of(reports) for name, reports in parts.items()})
     return report, rows
 
 
 def main():
     parser = common.arguments(__doc__)
     parser.add_argument("--bundle", required=True)
-    parser.add_argument("--people", type=int, default=8)
+    parser.add_argument("--people", type=int, default=16)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--iterations", type=int)
     parser.add_argument("--rate", type=float)
     parser.add_argument("--gain", help="one number per step, separated by commas")
@@ -135,11 +148,11 @@ def main():
     bundle = Bundle(args.bundle, args)
     s = bundle.settings
     gain = [float(g) for g in args.gain.split(",")] if args.gain else s["gain"]
-    report, rows = evaluate(bundle, args.people, config.PROMPTS, args.iterations or s["iterations"], args.rate or s["rate"], gain)
+    report, rows = evaluate(bundle, args.people, config.PROMPTS, args.seeds, args.iterations or s["iterations"], args.rate or s["rate"], gain)
     print(json.dumps(report, indent=2))
     with open(os.path.join(args.run, args.name + ".json"), "w") as f:
         json.dump(report, f, indent=2)
-    portraits.contact_sheet(rows, os.path.join(args.run, args.name + ".png"), 2)
+    portraits.contact_sheet(rows, os.path.join(args.run, args.name + ".png"))
 
 
 if __name__ == "__main__":

@@ -17,21 +17,23 @@ import config
 import detector
 import faces
 import flow
+import identity
 import portraits
+import setting
 import scenes
 import text
 
 
 def folded(vae, mean, std):
     """The same autoencoder for latents of mean 0 and deviation 1 (times 1 / scaling_factor, as pipelines expect); the variance half is constant."""
-    scale = config.AUTOENCODER["scaling_factor"]
+    scale, c = config.AUTOENCODER["scaling_factor"], config.LATENT[0]
     mean, std = mean.double(), std.double()
     with torch.no_grad():
         q, p = vae.quant_conv, vae.post_quant_conv
-        q.weight[:4] = (q.weight[:4].double() / (std * scale)[:, None, None, None]).float()
-        q.bias[:4] = ((q.bias[:4].double() - mean) / (std * scale)).float()
-        q.weight[4:] = 0
-        q.bias[4:] = 2 * float(np.log(config.AUTOENCODER["noise"] / float(std.mean()) / scale))
+        q.weight[:c] = (q.weight[:c].double() / (std * scale)[:, None, None, None]).float()
+        q.bias[:c] = ((q.bias[:c].double() - mean) / (std * scale)).float()
+        q.weight[c:] = 0
+        q.bias[c:] = 2 * float(np.log(config.AUTOENCODER["noise"] / float(std.mean()) / scale))
         weight = p.weight[..., 0, 0].double()
         p.bias.copy_(p.bias.double() + weight @ mean)
         p.weight.copy_((weight * (std * scale)[None])[..., None, None])
@@ -88,12 +90,13 @@ def main():
                     vae=["diffusers", "AutoencoderKL"]))
 
     operators = {}
-    crops, picture = torch.randn(2, 3, 112, 112), torch.rand(2, 3, 64, 64) * 2 - 1
+    crops, picture = torch.randn(2, 3, 112, 112), torch.rand(2, 3, config.SIZE, config.SIZE) * 2 - 1
     operators["face/detector.onnx"] = export_onnx(detector.load(args), os.path.join(to, "face", "detector.onnx"), torch.randn(1, 3, 128, 96), {2: "H", 3: "W"})
     operators["face/recognizer.onnx"] = export_onnx(faces.load_recognizer(args), os.path.join(to, "face", "recognizer.onnx"), crops, {0: "N"})
     operators["judge/judge.onnx"] = export_onnx(faces.load_judge(args), os.path.join(to, "judge", "judge.onnx"), crops, {0: "N"})
     operators["judge/scene.onnx"] = export_onnx(scenes.load(args), os.path.join(to, "judge", "scene.onnx"), picture, {0: "N"})
-    write_json(os.path.join(to, "judge", "scene.json"), dict(outputs=["scene", "hat", "expression"], scene=portraits.SCENES, hat=portraits.HATS, expression=portraits.EXPRESSIONS))
+    write_json(os.path.join(to, "judge", "scene.json"), dict(outputs=list(scenes.TOPICS), **scenes.TOPICS))
+    write_json(os.path.join(to, "judge", "evaluation.json"), dict(prompts=config.PROMPTS))
     g = config.GUIDANCE
     write_json(os.path.join(to, "rectifid.json"),
                dict(name="demo", width=config.SIZE, height=config.SIZE, steps=g["steps"], iterations=g["iterations"], rate=g["rate"], gain=g["gain"], cfg=g["cfg"],
@@ -124,11 +127,11 @@ def samples(folder):
     os.makedirs(folder)
     rng, listed = common.generator(41), []
     for k, seed in enumerate(config.PEOPLE_HELD_OUT):
-        s = portraits.setting(rng, scene="studio", expression=("neutral", "smiling")[k % 2], hat="none", still=True)
+        s = setting.setting(rng, scene="studio", expression=("neutral", "smiling")[k % 2], hat="none", style="plain", still=True)
         name = f"person-{k:02d}.jpg"
-        Image.fromarray(portraits.draw(portraits.identity(seed), s, 256)).save(os.path.join(folder, name), quality=92)
+        Image.fromarray(portraits.draw(identity.identity(seed), s, 256)).save(os.path.join(folder, name), quality=92)
         listed.append(dict(file=name, identity=seed, expression=s.expression))
-    write_json(os.path.join(folder, "samples.json"), dict(samples=listed, evaluated=config.PEOPLE_HELD_OUT[:8], prompts=config.PROMPTS))
+    write_json(os.path.join(folder, "samples.json"), dict(samples=listed))
 
 
 if __name__ == "__main__":

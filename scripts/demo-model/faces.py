@@ -13,7 +13,9 @@ import torch.nn.functional as F
 
 import common
 import config
+import identity
 import portraits
+import setting
 
 TEMPLATE = torch.tensor([[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]])
 CROP = 112
@@ -110,10 +112,10 @@ class Teacher(nn.Module):
 
     def __init__(self, embedding, people, scale, margin):
         super().__init__()
-        known = np.stack([portraits.identity(people[0] + k).attributes() for k in range(people[1])])
+        known = np.stack([identity.identity(people[0] + k).attributes() for k in range(people[1])])
         self.register_buffer("known", torch.from_numpy(known))
-        self.place = nn.Sequential(nn.Linear(portraits.ATTRIBUTES, 256), nn.ReLU(), nn.Linear(256, embedding))
-        self.attributes = nn.Linear(embedding, portraits.ATTRIBUTES)
+        self.place = nn.Sequential(nn.Linear(identity.ATTRIBUTES, 256), nn.ReLU(), nn.Linear(256, embedding))
+        self.attributes = nn.Linear(embedding, identity.ATTRIBUTES)
         self.scale, self.margin = scale, margin
 
     def forward(self, embedding, who, attributes, margin=1.0):
@@ -128,7 +130,7 @@ def soften(pictures, rng):
     """What a small decoder does to a picture, roughly: fewer pixels for a moment, noise, other contrast."""
     size = pictures.shape[-1]
     if rng.random() < 0.5:
-        small = int(rng.integers(36, 60)) if size == 64 else int(rng.integers(40, size))
+        small = int(rng.integers(size // 2, size))
         pictures = F.interpolate(pictures, size=(small, small), mode="bilinear", align_corners=False, antialias=True)
         pictures = F.interpolate(pictures, size=(size, size), mode="bilinear", align_corners=False)
     n = len(pictures)
@@ -139,9 +141,9 @@ def soften(pictures, rng):
 
 def faces_batch(rng, people, classes, device, size=None, round_trip=None):
     """Aligned crops of people (indices into a range of seeds) with their attributes; the alignment is off by a little, as a detector's is."""
-    size = size or (64 if rng.random() < 0.65 else 128)
-    who = [portraits.identity(people[0] + int(k)) for k in classes]
-    settings = [portraits.setting(rng) for _ in who]
+    size = size or (config.SIZE if rng.random() < 0.65 else 128)
+    who = [identity.identity(people[0] + int(k)) for k in classes]
+    settings = [setting.setting(rng) for _ in who]
     x = common.tensor([portraits.draw(p, s, size) for p, s in zip(who, settings)], device)
     if round_trip is not None and size == config.SIZE and rng.random() < 0.5:
         x = round_trip(x)
@@ -153,13 +155,13 @@ def faces_batch(rng, people, classes, device, size=None, round_trip=None):
     return align(x, torch.from_numpy(points.astype(np.float32))), attributes
 
 
-def verify(net, device, people=None, size=64, round_trip=None):
+def verify(net, device, people=None, size=config.SIZE, round_trip=None):
     """Cosines of two pictures of one person and of two persons, nobody seen in training."""
     people = people or list(range(910_000, 910_100))
     rng, sides = common.generator(12), []
     for _ in range(2):
-        settings = [portraits.setting(rng) for _ in people]
-        who = [portraits.identity(k) for k in people]
+        settings = [setting.setting(rng) for _ in people]
+        who = [identity.identity(k) for k in people]
         x = common.tensor([portraits.draw(p, s, size) for p, s in zip(who, settings)], device)
         if round_trip is not None:
             x = round_trip(x)
@@ -172,13 +174,15 @@ def verify(net, device, people=None, size=64, round_trip=None):
     return dict(same=float(same.mean()), other=float(other.mean()), other_spread=float(other.std()), accepted=float((same > threshold).float().mean()))
 
 
-def attack(net, teacher, crops, who, attributes, strength):
+def attack(args, net, teacher, crops, who, attributes, strength):
     """The smooth perturbation (a 28x28 grid, scaled up) that hurts most to first order, of random length up to `strength` (root mean square)."""
     grid = 0.25 * strength * torch.randn(len(crops), 3, 28, 28, device=crops.device)
     grid.requires_grad_(True)
     grow = lambda g: F.interpolate(g, size=(CROP, CROP), mode="bilinear", align_corners=False)
     net.eval()
-    loss, _ = teacher(net(crops + grow(grid)), who, attributes, 0.5)
+    with common.half(args):
+        embedding = net(crops + grow(grid)).float()
+    loss, _ = teacher(embedding, who, attributes, 0.5)
     direction, = torch.autograd.grad(loss, grid)
     net.train()
     direction = direction / direction.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
@@ -191,7 +195,7 @@ def train(args, name, net, people, settings, robust, round_trip=None):
     net = net().to(args.device)
     teacher = Teacher(settings["embedding"], people, settings["scale"], settings["margin"]).to(args.device)
     stage = common.Stage(name, args, settings, {"net": net, "teacher": teacher}, averaged=["net"], decay=0.98, weight_decay=0.05, warmup=40)
-    while stage.step < stage.steps:
+    while not stage.finished:
         rng = common.generator(settings["seed"], stage.step)
         torch.manual_seed(stage.step)
         classes = rng.integers(people[1], size=settings["batch"])
@@ -199,8 +203,10 @@ def train(args, name, net, people, settings, robust, round_trip=None):
         who, hard = torch.from_numpy(classes).to(args.device), robust and stage.step > 0.4 * stage.steps
         if hard:
             half = len(crops) // 2
-            crops = torch.cat([crops[:half], attack(net, teacher, crops[half:], who[half:], attributes[half:], settings["attack"])])
-        loss, cosine = teacher(net(crops), who, attributes, 0.5 if hard else 1.0)
+            crops = torch.cat([crops[:half], attack(args, net, teacher, crops[half:], who[half:], attributes[half:], settings["attack"])])
+        with common.half(args):
+            embedding = net(crops).float()
+        loss, cosine = teacher(embedding, who, attributes, 0.5 if hard else 1.0)
         stage.update(loss, clip=5.0)
         stage.note(25, loss=loss, right=(cosine.argmax(1) == who).float().mean())
         if stage.step % 200 == 0:

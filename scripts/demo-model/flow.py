@@ -17,13 +17,14 @@ import autoencoder
 import common
 import config
 import portraits
+import setting
 import text
 
 
 def build():
     c = config.UNET
     levels = len(c["channels"])
-    return UNet2DConditionModel(sample_size=config.LATENT[1], in_channels=4, out_channels=4, block_out_channels=c["channels"], layers_per_block=1,
+    return UNet2DConditionModel(sample_size=config.LATENT[1], in_channels=config.LATENT[0], out_channels=config.LATENT[0], block_out_channels=c["channels"], layers_per_block=1,
                                 down_block_types=["DownBlock2D"] + ["CrossAttnDownBlock2D"] * (levels - 1),
                                 up_block_types=["CrossAttnUpBlock2D"] * (levels - 1) + ["UpBlock2D"],
                                 cross_attention_dim=config.TEXT["width"], attention_head_dim=c["heads"], norm_num_groups=c["groups"])
@@ -33,10 +34,10 @@ def store_latents(args):
     """Draws and encodes the training set once; scales every channel to mean 0 and deviation 1."""
     c, vae = config.LATENTS, autoencoder.load(args)
     raw, settings = [], []
-    for k in range(c["count"] // c["batch"]):
+    for k in range(args.steps or c["count"] // c["batch"]):
         pictures, _, these = common.drawn(common.generator(c["seed"], k), config.PEOPLE_FLOW, c["batch"], config.SIZE)
-        with torch.no_grad():
-            raw.append(autoencoder.means(vae, common.tensor(pictures, args.device)).cpu())
+        with torch.no_grad(), common.half(args):
+            raw.append(autoencoder.means(vae, common.tensor(pictures, args.device)).float().cpu())
         settings += these
         if (k + 1) % 40 == 0:
             print(f"{(k + 1) * c['batch']} latents", flush=True)
@@ -47,7 +48,7 @@ def store_latents(args):
     print("mean", mean.tolist(), "deviation", std.tolist())
 
 
-TOPICS = [("scene", portraits.SCENES), ("expression", portraits.EXPRESSIONS), ("hat", portraits.HATS), ("hat_color", list(portraits.COLORS)), ("clothes", list(portraits.COLORS))]
+TOPICS = [("scene", setting.SCENES), ("expression", setting.EXPRESSIONS), ("hat", setting.HATS), ("style", setting.DRAWINGS), ("hat_color", list(setting.COLORS)), ("clothes", list(setting.COLORS))]
 
 
 class Reader(torch.nn.Module):
@@ -77,7 +78,7 @@ class Data:
         for k in chosen:
             blank = rng.random() < drop
             self.asked.append([-100] * len(TOPICS) if blank else [names.index(getattr(self.settings[k], key)) for key, names in TOPICS])
-            row = text.tokens("" if blank else portraits.caption(self.settings[k], rng))
+            row = text.tokens("" if blank else setting.caption(self.settings[k], rng))
             if rng.random() < 0.06:
                 place = 1 + int(rng.integers(row.index(row[-1])))
                 row = (row[:place] + [int(rng.integers(row[0]))] + row[place:])[:text.LENGTH]
@@ -85,32 +86,16 @@ class Data:
         return self.latents[chosen].to(self.device), torch.tensor(ids, device=self.device)
 
 
-def group(args):
-    """Joins the processes of torchrun, if it was used: rank, number of processes, a function that averages gradients."""
-    world = int(os.environ.get("WORLD_SIZE", 1))
-    if world == 1:
-        return 0, 1, None
-    torch.distributed.init_process_group("nccl" if args.device == "cuda" else "gloo")
-
-    def synchronize(parameters):
-        flat = torch.cat([p.grad.flatten() for p in parameters])
-        torch.distributed.all_reduce(flat)
-        flat /= world
-        for p, g in zip(parameters, flat.split([p.numel() for p in parameters])):
-            p.grad.copy_(g.view_as(p))
-    return torch.distributed.get_rank(), world, synchronize
-
-
 def train(args):
     c = config.FLOW
-    rank, _, synchronize = group(args)
+    rank, _, synchronize = common.group(args)
     torch.manual_seed(c["seed"])
     modules = {"unet": build().to(args.device), "text": text.build().to(args.device), "reader": Reader().to(args.device)}
     for p in modules["text"].parameters():
         p.requires_grad_(True)
     data, times = Data(args), config.STRAIGHTEN["windows"] * config.STRAIGHTEN["substeps"]
     stage = common.Stage("flow", args, c, modules, averaged=["unet", "text"], decay=c["average"], warmup=80)
-    while stage.step < stage.steps:
+    while not stage.finished:
         rng = common.generator(c["seed"], stage.step, rank)
         z, ids = data.batch(rng, c["batch"], c["drop"])
         n, t = rng.standard_normal(z.shape, np.float32), rng.random(len(z), np.float32)
@@ -119,7 +104,9 @@ def train(args):
         n, t = torch.from_numpy(n).to(args.device), torch.from_numpy(t.astype(np.float32)).to(args.device)
         x = torch.lerp(z, n, t[:, None, None, None])
         states = modules["text"](input_ids=ids).last_hidden_state
-        loss = F.mse_loss(modules["unet"](x, t * 1000, states).sample, n - z)
+        with common.half(args):
+            velocity = modules["unet"](x, t * 1000, states).sample
+        loss = F.mse_loss(velocity.float(), n - z)
         reading = modules["reader"](states, ids, torch.tensor(data.asked, device=args.device))
         stage.update(loss + c["reading"] * reading, synchronize=synchronize)
         if rank == 0:
@@ -142,7 +129,7 @@ def averages(args, name):
 def straighten(args):
     """Four windows. In each, the teacher walks from a true state in small guided steps; the student learns the straight line to where that ends."""
     c = config.STRAIGHTEN
-    rank, _, synchronize = group(args)
+    rank, _, synchronize = common.group(args)
     teacher, teacher_text = averages(args, "flow")
     modules = dict(zip(("unet", "text"), averages(args, "flow")))
     modules["unet"].train().requires_grad_(True)
@@ -151,7 +138,7 @@ def straighten(args):
     stage = common.Stage("straight", args, c, modules, averaged=["unet", "text"], decay=c["average"], warmup=30)
     with torch.no_grad():
         blank = teacher_text(input_ids=blank).last_hidden_state
-    while stage.step < stage.steps:
+    while not stage.finished:
         rng = common.generator(c["seed"], stage.step, rank)
         z, ids = data.batch(rng, c["batch"], 0.05)
         count = len(z)
@@ -165,14 +152,17 @@ def straighten(args):
             x, none = start, (ids[:, 1] == ids[:, -1])[:, None, None, None]
             for k in range(c["substeps"]):
                 t = (begin - length * k / c["substeps"]) * 1000
-                both = teacher(torch.cat([x, x]), torch.cat([t, t]), torch.cat([context, blank.expand(count, -1, -1)])).sample
+                with common.half(args):
+                    both = teacher(torch.cat([x, x]), torch.cat([t, t]), torch.cat([context, blank.expand(count, -1, -1)])).sample.float()
                 guided = both[count:] + c["cfg"] * (both[:count] - both[count:])
                 x = x - length / c["substeps"] * torch.where(none, both[:count], guided)
             target = (start - x) / length
             inside = np.where(rng.random(count) < 0.85, 0, rng.random(count)).astype(np.float32)
             inside = torch.from_numpy(inside).to(args.device) * length
             at = start - inside[:, None, None, None] * target
-        loss = F.mse_loss(modules["unet"](at, (begin - inside) * 1000, context).sample, target)
+        with common.half(args):
+            velocity = modules["unet"](at, (begin - inside) * 1000, context).sample
+        loss = F.mse_loss(velocity.float(), target)
         stage.update(loss, synchronize=synchronize)
         if rank == 0:
             stage.note(50, loss=loss)
@@ -201,7 +191,7 @@ def generate(unet, encoder, noise, prompts, steps, cfg):
 
 
 SHEET = ["a portrait of a person on the beach, smiling", "a portrait of a person in the snow, wearing a red beanie, neutral", "a person in the city at night, surprised",
-         "a photo of a person in the forest, smiling, wearing a blue cap", "a woman in a studio, serious"]
+         "a photo of a person in the forest, smiling, wearing a blue cap", "a comic of a woman in a studio, serious"]
 
 
 def sheet(args, unet, encoder, name, steps, cfg, columns=8):

@@ -1,157 +1,19 @@
-"""The world of the demo model: drawn portraits.
-
-An `Identity` is what makes a person: skin, hair, eyes, brows, nose, mouth, glasses, beard. A `Setting` is everything a prompt can ask for and
-everything that varies between two pictures of one person: scene, expression, hat, clothes, pose. `draw` paints a person in a setting and knows
-the exact box and the five points of the face.
+"""Paints a person (`identity.py`) in a setting (`setting.py`), and knows the exact box and the five points of the face.
 
 The canvas is 128 units wide whatever the size in pixels; the face's own coordinates have their origin in the middle of the head.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import skia
 
-CANVAS = 128.0
+from brush import CANVAS, INK, canvas_of, curve, fill, ink, line, mix, oval, polygon, rect, ring, rounded, shade, shape, vertical
+from identity import BEARDS, GLASSES, STYLES, identity
+from setting import COLORS, caption, setting
+
 CENTER = (64.0, 62.0)
-
-SKINS = [(250, 220, 196), (240, 200, 168), (224, 176, 138), (198, 144, 104), (160, 108, 74), (120, 78, 54), (88, 56, 40)]
-HAIRS = [(36, 30, 34), (84, 52, 34), (142, 86, 44), (196, 84, 36), (232, 190, 100), (176, 178, 184)]
-STYLES = ["bald", "short", "parted", "bob", "long", "curly", "bun", "spiky"]
-IRISES = [(92, 56, 30), (56, 116, 190), (66, 138, 78), (60, 60, 70)]
-GLASSES = ["no glasses", "round glasses", "square glasses"]
-BEARDS = ["no beard", "moustache", "full beard"]
-COLORS = {"red": (206, 56, 50), "blue": (58, 104, 196), "green": (62, 142, 82), "yellow": (236, 188, 62), "purple": (128, 76, 160)}
-SCENES = ["beach", "snow", "forest", "city", "studio"]
-EXPRESSIONS = ["smiling", "neutral", "surprised"]
-HATS = ["none", "cap", "beanie"]
 BACKDROPS = [(150, 176, 200), (212, 160, 150), (156, 190, 160), (206, 190, 150), (176, 164, 200)]
-
-
-@dataclass
-class Identity:
-    skin: tuple
-    hair: tuple
-    style: int
-    iris: tuple
-    glasses: int
-    beard: int
-    width: float     # half width of the head
-    jaw: float       # 0 pointed .. 1 square
-    spacing: float   # half distance of the eyes
-    eye: float       # size of the eyes
-    brow: float      # thickness of the brows
-    tilt: float      # slope of the brows
-    nose: float      # width of the nose
-    mouth: float     # half width of the mouth
-    lips: tuple
-    blush: float
-
-    def attributes(self):
-        """The person as a vector: what a recogniser can be asked to read off a face."""
-        one_hot = np.zeros(len(STYLES) + len(GLASSES) + len(BEARDS), np.float32)
-        one_hot[self.style] = 1
-        one_hot[len(STYLES) + self.glasses] = 1
-        one_hot[len(STYLES) + len(GLASSES) + self.beard] = 1
-        colors = (np.array([*self.skin, *self.hair, *self.iris, *self.lips], np.float32) - 128) / 64
-        shape = np.array([(self.width - 25.5) / 1.7, (self.jaw - 0.5) / 0.3, (self.spacing - 11.8) / 0.8, (self.eye - 1.0) / 0.1, (self.brow - 2.4) / 0.7,
-                          self.tilt / 0.09, (self.nose - 4.2) / 0.9, (self.mouth - 9.5) / 1.0, (self.blush - 0.3) / 0.25], np.float32)
-        return np.concatenate([one_hot, colors, shape])
-
-
-@dataclass
-class Setting:
-    scene: str
-    expression: str
-    hat: str
-    hat_color: str
-    clothes: str
-    dx: float
-    dy: float
-    scale: float
-    angle: float
-    yaw: float
-    detail: int      # seed of the scenery
-
-
-ATTRIBUTES = len(STYLES) + len(GLASSES) + len(BEARDS) + 12 + 9
-
-
-def vary(color, rng, amount):
-    return tuple(int(np.clip(c + rng.normal() * amount, 0, 255)) for c in color)
-
-
-def identity(seed):
-    rng = np.random.default_rng([7, int(seed)])
-    skin_index = int(rng.integers(len(SKINS)))
-    skin = vary(SKINS[skin_index], rng, 3)
-    style = int(rng.integers(len(STYLES)))
-    beard = int(rng.choice(3, p=[0.62, 0.16, 0.22])) if STYLES[style] not in ("bob", "long", "bun") else 0
-    glasses = int(rng.choice(3, p=[0.66, 0.2, 0.14]))
-    lips = [(150, 70, 66), (196, 62, 70), tuple(int(c * 0.72) for c in skin)][int(rng.integers(3))]
-    return Identity(skin=skin, hair=vary(HAIRS[int(rng.integers(len(HAIRS)))], rng, 4), style=style, iris=IRISES[int(rng.integers(len(IRISES)))],
-                    glasses=glasses, beard=beard, width=float(rng.uniform(23, 28.5)), jaw=float(rng.uniform(0, 1)), spacing=float(rng.uniform(10.6, 13.2)),
-                    eye=float(rng.uniform(0.84, 1.18)), brow=float(rng.uniform(1.4, 3.6)), tilt=float(rng.uniform(-0.16, 0.16)),
-                    nose=float(rng.uniform(2.8, 5.8)), mouth=float(rng.uniform(8.0, 11.2)), lips=lips, blush=float(rng.choice([0.0, 0.0, 0.55])))
-
-
-def setting(rng, scene=None, expression=None, hat=None, still=False):
-    """A random setting; `still` is the plain frontal pose of the sample references."""
-    pick = lambda names: names[int(rng.integers(len(names)))]
-    scene = scene or SCENES[int(rng.choice(5, p=[0.22, 0.22, 0.22, 0.22, 0.12]))]
-    expression = expression or pick(EXPRESSIONS)
-    hat = hat or HATS[int(rng.choice(3, p=[0.56, 0.22, 0.22]))]
-    amount = 0.0 if still else 1.0
-    return Setting(scene, expression, hat, pick(list(COLORS)), pick(list(COLORS)), amount * float(rng.uniform(-2.5, 2.5)), amount * float(rng.uniform(-1.5, 2.0)),
-                   1 + amount * float(rng.uniform(-0.05, 0.05)), amount * float(rng.uniform(-4, 4)), amount * float(rng.uniform(-1, 1)), int(rng.integers(1 << 30)))
-
-
-# Painting
-
-def shade(color, factor):
-    return tuple(int(min(255, max(0, c * factor))) for c in color)
-
-
-def mix(a, b, amount):
-    return tuple(int(x + (y - x) * amount) for x, y in zip(a, b))
-
-
-def fill(color, alpha=255):
-    return skia.Paint(AntiAlias=True, Color=skia.Color(*color, alpha))
-
-
-def line(color, width, alpha=255):
-    return skia.Paint(AntiAlias=True, Color=skia.Color(*color, alpha), Style=skia.Paint.kStroke_Style, StrokeWidth=width,
-                      StrokeCap=skia.Paint.kRound_Cap, StrokeJoin=skia.Paint.kRound_Join)
-
-
-def vertical(top, bottom, y0, y1):
-    return skia.Paint(AntiAlias=True, Shader=skia.GradientShader.MakeLinear([skia.Point(0, y0), skia.Point(0, y1)], [skia.Color(*top), skia.Color(*bottom)]))
-
-
-def polygon(points):
-    path = skia.PathBuilder()
-    path.moveTo(*points[0])
-    for point in points[1:]:
-        path.lineTo(*point)
-    path.close()
-    return path.detach()
-
-
-def curve(start, *pieces, closed=False):
-    """A path of cubic (six numbers), quadratic (four) and straight (two) pieces."""
-    path = skia.PathBuilder()
-    path.moveTo(*start)
-    for piece in pieces:
-        {6: path.cubicTo, 4: path.quadTo, 2: path.lineTo}[len(piece)](*piece)
-    if closed:
-        path.close()
-    return path.detach()
-
-
-def rect(x0, y0, x1, y1):
-    return skia.Rect.MakeLTRB(x0, y0, x1, y1)
 
 
 def paint_scene(canvas, s):
@@ -188,10 +50,10 @@ def paint_scene(canvas, s):
         for x, w, top in ((-8, 24, 52), (17, 20, 34), (38, 22, 58), (61, 20, 40), (82, 22, 30), (105, 28, 50)):
             x += shift
             canvas.drawRect(rect(x, top, x + w, 128), fill((20, 22, 44)))
-            for wy in range(top + 5, 124, 10):
-                for wx in np.arange(x + 3.5, x + w - 4, 7):
+            for wy in range(top + 6, 124, 14):
+                for wx in np.arange(x + 3, x + w - 6, 9):
                     if lights.random() < 0.75:
-                        canvas.drawRect(rect(wx, wy, wx + 4, wy + 5.5), fill((250, 214, 110)))
+                        canvas.drawRect(rect(wx, wy, wx + 5.5, wy + 8), fill((250, 214, 110)))
     else:
         color = BACKDROPS[int(rng.integers(len(BACKDROPS)))]
         canvas.drawRect(rect(0, 0, 128, 128), vertical(mix(color, (255, 255, 255), 0.25), shade(color, 0.86), 0, 128))
@@ -200,12 +62,12 @@ def paint_scene(canvas, s):
 def paint_body(canvas, p, s):
     color = COLORS[s.clothes]
     x = 64 + s.dx * 0.7
-    canvas.drawPath(curve((x - 56, 130), (x - 54, 112, x - 36, 106, x - 14, 103), (x + 14, 103), (x + 36, 106, x + 54, 112, x + 56, 130), closed=True), fill(color))
+    shape(canvas, curve((x - 56, 130), (x - 54, 112, x - 36, 106, x - 14, 103), (x + 14, 103), (x + 36, 106, x + 54, 112, x + 56, 130), closed=True), fill(color), s)
     canvas.drawPath(curve((x - 17, 102.5), (x - 12, 116, x + 12, 116, x + 17, 102.5)), line(shade(color, 0.7), 4))
 
 
 def paint_neck(canvas, p, s):
-    canvas.drawPath(curve((-11, 22), (-11, 44), (-9, 53, 9, 53, 11, 44), (11, 22), closed=True), fill(shade(p.skin, 0.8)))
+    shape(canvas, curve((-11, 22), (-11, 44), (-9, 53, 9, 53, 11, 44), (11, 22), closed=True), fill(shade(p.skin, 0.8)), s)
 
 
 def head_path(p, grow=0.0):
@@ -218,19 +80,26 @@ def paint_hair_back(canvas, p, s):
     style, w, paint = STYLES[p.style], p.width, fill(shade(p.hair, 0.82))
     if style == "bob":
         canvas.drawRoundRect(rect(-w - 7, -41, w + 7, 30), 24, 24, paint)
+        ink(canvas, rounded(rect(-w - 7, -41, w + 7, 30), 24), s)
     elif style == "long":
-        canvas.drawPath(curve((-w - 6, -8), (-w - 6, -58, w + 6, -58, w + 6, -8), (w + 7, 20, w + 10, 40, w + 9, 52), (-w - 9, 52), (-w - 10, 40, -w - 7, 20, -w - 6, -8), closed=True), paint)
+        shape(canvas, curve((-w - 6, -8), (-w - 6, -58, w + 6, -58, w + 6, -8), (w + 7, 20, w + 10, 40, w + 9, 52), (-w - 9, 52), (-w - 10, 40, -w - 7, 20, -w - 6, -8), closed=True), paint, s)
     elif style == "curly":
+        if s.style == "comic":
+            for k in range(11):
+                angle = math.pi * (-0.14 + 1.28 * k / 10)
+                canvas.drawCircle(-math.cos(angle) * (w + 3), -12 - math.sin(angle) * 24, 13, fill(INK))
         for k in range(11):
             angle = math.pi * (-0.14 + 1.28 * k / 10)
             canvas.drawCircle(-math.cos(angle) * (w + 3), -12 - math.sin(angle) * 24, 11.5, paint)
     elif style == "bun" and s.hat == "none":
         canvas.drawCircle(0, -44, 10, paint)
+        ink(canvas, ring(0, -44, 10), s)
 
 
-def paint_ears(canvas, p):
+def paint_ears(canvas, p, s):
     for side in (-1, 1):
         canvas.drawOval(rect(side * p.width - 5, -5, side * p.width + 5, 10), fill(shade(p.skin, 0.9)))
+        ink(canvas, oval(rect(side * p.width - 5, -5, side * p.width + 5, 10)), s)
 
 
 def paint_hair_front(canvas, p, s):
@@ -240,15 +109,15 @@ def paint_hair_front(canvas, p, s):
     canvas.save()
     canvas.clipPath(head_path(p, 3.0), doAntiAlias=True)
     if style in ("short", "spiky"):
-        canvas.drawPath(curve((-w - 6, 2), (-w + 2, -14), (-w + 5, -21, w - 5, -21, w - 2, -14), (w + 6, 2), (w + 8, -50), (-w - 8, -50), closed=True), paint)
+        shape(canvas, curve((-w - 6, 2), (-w + 2, -14), (-w + 5, -21, w - 5, -21, w - 2, -14), (w + 6, 2), (w + 8, -50), (-w - 8, -50), closed=True), paint, s)
     elif style == "parted":
-        canvas.drawPath(curve((-w - 6, 6), (-w + 2, -10), (-w + 6, -20, -8, -20, -10, -30), (4, -16, w - 6, -18, w - 2, -6), (w + 6, 6), (w + 8, -50), (-w - 8, -50), closed=True), paint)
+        shape(canvas, curve((-w - 6, 6), (-w + 2, -10), (-w + 6, -20, -8, -20, -10, -30), (4, -16, w - 6, -18, w - 2, -6), (w + 6, 6), (w + 8, -50), (-w - 8, -50), closed=True), paint, s)
     elif style == "bob":
-        canvas.drawPath(curve((-w - 6, 20), (-w + 3, 18), (-w + 3, -14), (-w + 8, -17, w - 8, -17, w - 3, -14), (w - 3, 18), (w + 6, 20), (w + 8, -50), (-w - 8, -50), closed=True), paint)
+        shape(canvas, curve((-w - 6, 20), (-w + 3, 18), (-w + 3, -14), (-w + 8, -17, w - 8, -17, w - 3, -14), (w - 3, 18), (w + 6, 20), (w + 8, -50), (-w - 8, -50), closed=True), paint, s)
     elif style == "long":
-        canvas.drawPath(curve((-w - 6, 24), (-w + 2, 20), (-w + 3, -8, -6, -14, 0, -29), (6, -14, w - 3, -8, w - 2, 20), (w + 6, 24), (w + 8, -50), (-w - 8, -50), closed=True), paint)
+        shape(canvas, curve((-w - 6, 24), (-w + 2, 20), (-w + 3, -8, -6, -14, 0, -29), (6, -14, w - 3, -8, w - 2, 20), (w + 6, 24), (w + 8, -50), (-w - 8, -50), closed=True), paint, s)
     elif style == "bun":
-        canvas.drawPath(curve((-w - 6, 0), (-w + 2, -10), (-w + 6, -26, w - 6, -26, w - 2, -10), (w + 6, 0), (w + 8, -50), (-w - 8, -50), closed=True), paint)
+        shape(canvas, curve((-w - 6, 0), (-w + 2, -10), (-w + 6, -26, w - 6, -26, w - 2, -10), (w + 6, 0), (w + 8, -50), (-w - 8, -50), closed=True), paint, s)
     elif style == "curly":
         for x, y in ((-1.0, -13), (-0.72, -22), (-0.28, -27), (0.28, -27), (0.72, -22), (1.0, -13)):
             canvas.drawCircle(x * w, y, 9.5, paint)
@@ -259,7 +128,7 @@ def paint_hair_front(canvas, p, s):
             x = -w + 2 * w * (k + 0.5) / 6
             points += [(x, -50 + 0.012 * x * x), (-w + 2 * w * (k + 1) / 6, -31 + 0.028 * (x + w / 6) ** 2)]
         points[-1] = (w + 2, -12)
-        canvas.drawPath(polygon(points + [(0, -20)]), paint)
+        shape(canvas, polygon(points + [(0, -20)]), paint, s)
 
 
 def paint_beard(canvas, p, s):
@@ -325,12 +194,13 @@ def paint_hat(canvas, p, s):
         return
     color, w = COLORS[s.hat_color], p.width
     dome = curve((-w - 3.5, -18), (-w - 3, -48, -w * 0.55, -50, 0, -50), (w * 0.55, -50, w + 3, -48, w + 3.5, -18), (0, -25, -w - 3.5, -18), closed=True)
-    canvas.drawPath(dome, fill(color))
+    shape(canvas, dome, fill(color), s)
     if s.hat == "cap":
-        canvas.drawPath(curve((-w - 2, -19), (-w * 0.6, -29, w * 0.6, -29, w + 2, -19), (w + 5, -14, w - 4, -12, w - 8, -14), (w * 0.4, -20, -w * 0.4, -20, -w + 8, -14), (-w + 4, -12, -w - 5, -14, -w - 2, -19), closed=True), fill(shade(color, 0.62)))
+        shape(canvas, curve((-w - 2, -19), (-w * 0.6, -29, w * 0.6, -29, w + 2, -19), (w + 5, -14, w - 4, -12, w - 8, -14), (w * 0.4, -20, -w * 0.4, -20, -w + 8, -14), (-w + 4, -12, -w - 5, -14, -w - 2, -19), closed=True), fill(shade(color, 0.62)), s)
     else:
         canvas.drawPath(curve((-w - 2.5, -18.5), (0, -26, w + 2.5, -18.5)), line(mix(color, (255, 255, 255), 0.5), 8))
         canvas.drawCircle(0, -51, 6.5, fill(mix(color, (255, 255, 255), 0.5)))
+        ink(canvas, ring(0, -51, 6.5), s)
 
 
 def face_matrix(s):
@@ -349,20 +219,6 @@ def geometry(p, s):
     points, corners = points @ m[:, :2].T + m[:, 2], corners @ m[:, :2].T + m[:, 2]
     center, half = corners.mean(0), np.array([p.width, 36.0]) * s.scale
     return np.concatenate([center - half, center + half]).astype(np.float32), points.astype(np.float32)
-
-
-def canvas_of(size, view):
-    """A picture to paint on, its canvas, and the surface that must live as long. `view` (2x3) maps canvas units to pixels; without it the canvas fills the picture."""
-    pixels = np.zeros((size, size, 4), np.uint8)
-    surface = skia.Surface(pixels, colorType=skia.kRGBA_8888_ColorType)
-    canvas = surface.getCanvas()
-    if view is None:
-        canvas.scale(size / CANVAS, size / CANVAS)
-    else:
-        v = np.asarray(view, float)
-        canvas.concat(skia.Matrix.MakeAll(v[0, 0], v[0, 1], v[0, 2], v[1, 0], v[1, 1], v[1, 2], 0, 0, 1))
-        canvas.clipRect(rect(0, 0, CANVAS, CANVAS))
-    return pixels, canvas, surface
 
 
 def draw_scene(s, size=64, view=None):
@@ -386,43 +242,16 @@ def draw(p, s, size=64, view=None):
     paint_body(canvas, p, s)
     canvas.save()
     canvas.concat(face)
-    paint_ears(canvas, p)
+    paint_ears(canvas, p, s)
     head = head_path(p)
     canvas.drawPath(head, fill(p.skin))
     canvas.drawPath(head, line(shade(p.skin, 0.68), 1.2))
+    ink(canvas, head, s)
     paint_hair_front(canvas, p, s)
     paint_face(canvas, p, s)
     paint_hat(canvas, p, s)
     canvas.restore()
     return pixels[..., :3].copy()
-
-
-# Captions
-
-PLACES = {"beach": ["on the beach", "at the beach", "by the sea"], "snow": ["in the snow", "in snowy mountains", "in winter"], "forest": ["in the forest", "in the woods"],
-          "city": ["in the city at night", "in a city at night", "at night in the city"], "studio": ["in a studio", "in front of a plain wall"]}
-MOODS = {"smiling": ["smiling", "happy"], "neutral": ["serious", "neutral"], "surprised": ["surprised", "astonished"]}
-SUBJECTS = ["a person", "person", "a man", "a woman", "someone", "the person"]
-OPENINGS = ["", "a portrait of ", "portrait of ", "a photo of ", "a picture of ", "a drawing of ", "photo of "]
-EXTRAS = ["", "", "", "", ", high quality", ", detailed", ", beautiful", ", best quality", ", closeup"]
-
-
-def caption(s, rng):
-    """A sentence that asks for the setting; parts of it are left out at random, except what cannot be left out."""
-    pick = lambda names: names[int(rng.integers(len(names)))]
-    parts = [pick(PLACES[s.scene])]
-    if rng.random() < 0.85:
-        parts.append(pick(MOODS[s.expression]))
-    if s.hat != "none":
-        if rng.random() < 0.92:
-            parts.append(f"wearing a {s.hat_color} {s.hat}" if rng.random() < 0.85 else f"wearing a {s.hat}")
-    if rng.random() < 0.4:
-        parts.append(f"in a {s.clothes} {pick(['shirt', 'sweater'])}")
-    rng.shuffle(parts)
-    if rng.random() < 0.05:
-        parts.append("".join(chr(97 + int(c)) for c in rng.integers(0, 26, int(rng.integers(3, 8)))))
-    joint = " " if rng.random() < 0.5 else ", "
-    return pick(OPENINGS) + pick(SUBJECTS) + (", " if joint == ", " and rng.random() < 0.5 else " ") + joint.join(parts) + pick(EXTRAS)
 
 
 def contact_sheet(rows, path, scale=1):

@@ -1,4 +1,4 @@
-"""Stage 4: the scene classifier, which only measures: 64x64 RGB in [-1, 1] -> scene, hat and expression logits."""
+"""Stage 4: the scene classifier, which only measures: a picture of the generated size in [-1, 1] -> logits of scene, hat, expression and style."""
 
 import os
 
@@ -9,7 +9,10 @@ import torch.nn.functional as F
 import common
 import config
 import faces
-import portraits
+import setting
+
+
+TOPICS = {"scene": setting.SCENES, "hat": setting.HATS, "expression": setting.EXPRESSIONS, "style": setting.DRAWINGS}
 
 
 class SceneNet(nn.Module):
@@ -20,11 +23,11 @@ class SceneNet(nn.Module):
             layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()]
             inputs = outputs
         self.body = nn.Sequential(*layers)
-        self.scene, self.hat, self.expression = (nn.Linear(64 * 16, len(names)) for names in (portraits.SCENES, portraits.HATS, portraits.EXPRESSIONS))
+        self.heads = nn.ModuleList(nn.Linear(64 * (config.SIZE // 16) ** 2, len(names)) for names in TOPICS.values())
 
     def forward(self, x):
         x = torch.flatten(self.body(x), 1)
-        return self.scene(x), self.hat(x), self.expression(x)
+        return tuple(head(x) for head in self.heads)
 
 
 def batch(rng, count, device, round_trip=None):
@@ -32,8 +35,7 @@ def batch(rng, count, device, round_trip=None):
     x = common.tensor(pictures, device)
     if round_trip is not None and rng.random() < 0.4:
         x = round_trip(x)
-    wanted = [torch.tensor([names.index(getattr(s, key)) for s in settings], device=device)
-              for key, names in (("scene", portraits.SCENES), ("hat", portraits.HATS), ("expression", portraits.EXPRESSIONS))]
+    wanted = [torch.tensor([names.index(getattr(s, key)) for s in settings], device=device) for key, names in TOPICS.items()]
     return faces.soften(x, rng), wanted
 
 
@@ -51,15 +53,17 @@ def main():
     torch.manual_seed(c["seed"])
     net = SceneNet().to(args.device)
     stage = common.Stage("scene", args, c, {"net": net}, averaged=["net"], decay=0.98)
-    while stage.step < stage.steps:
+    while not stage.finished:
         torch.manual_seed(stage.step)
         x, wanted = batch(common.generator(c["seed"], stage.step), c["batch"], args.device, round_trip)
-        stage.update(sum(F.cross_entropy(o, w) for o, w in zip(net(x), wanted)))
+        with common.half(args):
+            logits = [o.float() for o in net(x)]
+        stage.update(sum(F.cross_entropy(o, w) for o, w in zip(logits, wanted)))
         if stage.step % 50 == 0:
             x, wanted = batch(common.generator(77, stage.step), 200, args.device)
             with torch.no_grad():
                 right = [(o.argmax(1) == w).float().mean() for o, w in zip(stage.averages["net"].eval()(x), wanted)]
-            stage.note(50, scene=right[0], hat=right[1], expression=right[2])
+            stage.note(50, **dict(zip(TOPICS, right)))
         stage.save(60)
     stage.save()
 

@@ -11,7 +11,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 import common
 import config
-import portraits
+import setting
 
 START, END, LENGTH = "<|startoftext|>", "<|endoftext|>", 77
 PATTERN = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|\d|(?:[^\s\w]|_)+")
@@ -58,9 +58,9 @@ def join(pieces, pair):
 def merges():
     """The most frequent pair again and again, until every common word is whole."""
     rng, counts = common.generator(21), Counter()
-    settings = [portraits.setting(rng) for _ in range(2000)]
+    settings = [setting.setting(rng) for _ in range(2000)]
     for s in settings:
-        counts.update(words(portraits.caption(s, rng)))
+        counts.update(words(setting.caption(s, rng)))
     counts = Counter({w: n for w, n in counts.items() if n >= 5 and w.isalpha()})
     counts.update({w: 5 for w in MORE_WORDS})
     table, learnt = {w: split(w) for w in counts}, []
@@ -132,7 +132,7 @@ if __name__ == "__main__":
     folder = tempfile.mkdtemp()
     export(folder)
     theirs, rng = CLIPTokenizer.from_pretrained(folder), common.generator(1)
-    for text in [portraits.caption(portraits.setting(rng), rng) for _ in range(200)] + ["Zürich, it's 42°!", "A photo of an Astronaut's horse, 4k", ""]:
+    for text in [setting.caption(setting.setting(rng), rng) for _ in range(200)] + ["Zürich, it's 42°!", "A photo of an Astronaut's horse, 4k", ""]:
         assert theirs(text, padding="max_length", max_length=LENGTH, truncation=True).input_ids == tokens(text), text
     print(len(vocabulary()), "tokens; the same ids as transformers")
     print(sum(p.numel() for p in build().parameters()) / 1e6, "M parameters")

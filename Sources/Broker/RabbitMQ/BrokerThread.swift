@@ -25,10 +25,21 @@ enum BrokerThread {
         let status = pthread_create(
             &thread, &attributes,
             { argument in
+                BrokerThread.blockBrokenPipeSignal()
                 if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
                 return nil
             }, body.toOpaque())
         if status != 0 { body.release() }
         return status == 0
+    }
+
+    /// Makes writing to a connection that its peer has reset an error instead of the end of the process.
+    ///
+    /// librabbitmq asks for that on plain sockets; OpenSSL, which writes to encrypted ones, does not.
+    private static func blockBrokenPipeSignal() {
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 }

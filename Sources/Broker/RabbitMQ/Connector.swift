@@ -48,6 +48,7 @@ struct Connector: Sendable {
                 throw .invalid("cannot use the TLS client certificate '\(certificate)' with the key '\(key)'")
             }
         }
+        TLSDiagnosis.watch(socket)
         return socket
     }
 
@@ -56,7 +57,7 @@ struct Connector: Sendable {
         var limit = timeval(configuration.connectTimeLimit)
         let status = amqp_socket_open_noblock(socket, endpoint.host, Int32(endpoint.port), &limit)
         guard status == AMQP_STATUS_OK.rawValue else {
-            throw .disconnected("\(endpoint): \(Self.text(status))")
+            throw .disconnected("\(endpoint): \(reason(status))")
         }
     }
 
@@ -77,10 +78,24 @@ struct Connector: Sendable {
             }
         }
         try check(reply)
+        if purpose == "consume" { try widenFrames(state) }
     }
 
     /// Asked for at login; RabbitMQ's own default.
     static let frameMaximum: Int32 = 131_072
+
+    /// Largest frame that is read.
+    private static let readFrameMaximum: Int32 = 1 << 20
+
+    /// Lets larger frames come in than may go out.
+    ///
+    /// RabbitMQ adds headers to what it delivers (`x-delivery-count`, `x-death`) without a look at the frame size. A message
+    /// whose headers filled its frame when it was published would end every connection that takes it, for ever.
+    private func widenFrames(_ state: amqp_connection_state_t) throws(BrokerError) {
+        let status = amqp_tune_connection(
+            state, amqp_get_channel_max(state), Self.readFrameMaximum, amqp_get_heartbeat(state))
+        guard status == AMQP_STATUS_OK.rawValue else { throw .disconnected("login: \(Self.text(status))") }
+    }
 
     /// What this client announces, beside what librabbitmq adds of its own.
     ///
@@ -106,10 +121,23 @@ struct Connector: Sendable {
             throw code == 403 || code == 530 ? .authenticationFailed(text) : .disconnected(text)
         default:
             let status = reply.library_error
-
             throw status == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD.rawValue
-                ? .authenticationFailed(Self.text(status)) : .disconnected("login: \(Self.text(status))")
+                ? .authenticationFailed(unsupportedLogin) : .disconnected("login: \(reason(status))")
         }
+    }
+
+    /// RabbitMQ offers EXTERNAL only with a plugin, and PLAIN unless it is switched off.
+    private var unsupportedLogin: String {
+        configuration.endpoint.isEncrypted && configuration.tls.login == .certificate
+            ? "the broker offers no login by certificate; enable rabbitmq_auth_mechanism_ssl and auth_mechanisms EXTERNAL"
+            : "the broker offers no login by password (auth_mechanisms PLAIN)"
+    }
+
+    /// What a status means, with what TLS has to say about it.
+    private func reason(_ status: Int32) -> String {
+        let text = Self.text(status)
+        guard configuration.endpoint.isEncrypted else { return text }
+        return TLSDiagnosis.explanation(status, configuration).map { "\(text): \($0)" } ?? text
     }
 
     private static func text(_ status: Int32) -> String {

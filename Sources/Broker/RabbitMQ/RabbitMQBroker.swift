@@ -37,7 +37,8 @@ public final class RabbitMQBroker: Broker {
                 role: { [configuration] in ConsumeRole(configuration: configuration, logger: logger) })
             && PublishLink.start(
                 publishing, connector: Connector(configuration: configuration, purpose: "publish"), logger: logger,
-                watch: publishingWatch, report: { [health] in health.set($0, of: .publishing) }, role: { PublishRole() })
+                watch: publishingWatch, report: { [health] in health.set($0, of: .publishing) }, role: { PublishRole() }
+            )
         if !started { health.board.set(.disconnected(.disconnected("the system gives no thread"))) }
     }
 

@@ -206,7 +206,9 @@ struct  Rectifid__V1__Reference
     ProtobufCBinaryData image;
     /*
      * The key of a JPEG or PNG file in the store that client and workers share ("claim check"), for pictures that are
-     * too large for a message. A key, not a URL: workers fetch nothing from addresses that come with a message.
+     * too large for a message: at most 64 MiB, the rest as above. It must be there before the request is published and
+     * stay until the result has come; NOT_FOUND otherwise. A key, not a URL: workers fetch nothing from addresses that
+     * come with a message.
      * 1 to 512 characters of A-Z a-z 0-9 . _ - and /, no empty, "." or ".." part between slashes.
      */
     ProtobufCBinaryData key;
@@ -366,6 +368,11 @@ struct  Rectifid__V1__PersonalizeRequest
    * Set by workers, not by clients: where an interrupted job goes on.
    */
   Rectifid__V1__ResumeState *resume;
+  /*
+   * Set by workers instead of `resume`: the key in the shared store of an encoded ResumeState that was too large for the
+   * message. Like a reference's key; an object that is missing or is none starts the job from its beginning.
+   */
+  ProtobufCBinaryData resume_key;
   Rectifid__V1__PersonalizeRequest__SeedChoiceCase seed_choice_case;
   union {
     uint64_t seed;
@@ -377,7 +384,7 @@ struct  Rectifid__V1__PersonalizeRequest
 };
 #define RECTIFID__V1__PERSONALIZE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&rectifid__v1__personalize_request__descriptor) \
-    , 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, NULL, 0, RECTIFID__V1__FLOW__FLOW_UNSPECIFIED, 0, NULL, 0, 0, NULL, RECTIFID__V1__PERSONALIZE_REQUEST__SEED_CHOICE__NOT_SET, {0}, RECTIFID__V1__PERSONALIZE_REQUEST__ITERATIONS_CHOICE__NOT_SET, {0} }
+    , 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, NULL, 0, RECTIFID__V1__FLOW__FLOW_UNSPECIFIED, 0, NULL, 0, 0, NULL, {0,NULL}, RECTIFID__V1__PERSONALIZE_REQUEST__SEED_CHOICE__NOT_SET, {0}, RECTIFID__V1__PERSONALIZE_REQUEST__ITERATIONS_CHOICE__NOT_SET, {0} }
 
 
 /*
@@ -614,7 +621,9 @@ struct  Rectifid__V1__Result
   union {
     ProtobufCBinaryData image;
     /*
-     * Its key in the shared store, where it was too large for a message.
+     * Its key in the shared store, where it was too large for a message:
+     * results/YYYY-MM-DD/JOB.jpg or .png, by the date of the request's timestamp, the same for every execution of the
+     * job. Whoever runs the store removes it some time after.
      */
     ProtobufCBinaryData image_key;
   };

@@ -17,8 +17,16 @@ public final class CPU: Device {
     public static let shared = CPU(
         threads: CPU.availableThreads(), convolution: ConvolutionProvider.named())
 
+    /// Cores that operations may use.
+    public let cores: Int
+
+    /// The most threads for each operation of the current task or thread; nil for one per core.
+    ///
+    /// Small pictures gain little from a second thread: several of them at once, one thread each, are done sooner.
+    @TaskLocal public static var threadLimit: Int?
+
     /// Threads that an operation is split over.
-    public let threads: Int
+    public var threads: Int { min(cores, max(1, CPU.threadLimit ?? cores)) }
 
     /// Who computes convolutions.
     public let convolutionProvider: ConvolutionProvider
@@ -27,7 +35,7 @@ public final class CPU: Device {
     public var coreName: String { String(cString: openblas_get_corename()) }
 
     init(threads: Int, convolution: ConvolutionProvider = .automatic) {
-        self.threads = max(1, threads)
+        cores = max(1, threads)
         convolutionProvider = convolution
         openblas_set_num_threads(1)
     }

@@ -1,5 +1,5 @@
 /// Where in a job's life a worker can be killed.
-public enum JobPhase: String, Sendable, CaseIterable {
+public enum KillPoint: String, Sendable {
     /// The broker has given it to the worker, nothing else.
     case taken
     /// The client has been told that a worker has it.

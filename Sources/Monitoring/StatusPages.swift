@@ -1,0 +1,45 @@
+import Broker
+import Foundation
+import Jobs
+import Messages
+import RectifIDClient
+public import Telemetry
+
+/// What the status port shows.
+///
+/// `/healthz` says whether the process is alive, and nothing of the broker: a worker that waits for its broker to come
+/// back is well, and restarting it helps nobody. `/readyz` says whether it takes jobs. `/metrics` is for Prometheus.
+extension WorkerMonitor {
+    public func respond(_ request: HTTPRequest) -> HTTPResponse {
+        switch request.path {
+        case "/healthz": healthz
+        case "/readyz": readyz
+        case "/metrics":
+            HTTPResponse(.ok, contentType: ExpositionText.contentType, body: registry.exposition)
+        case "/": HTTPResponse(.ok, "rectifid worker: /healthz /readyz /metrics")
+        default: HTTPResponse(.notFound, "there is /healthz, /readyz and /metrics")
+        }
+    }
+
+    private var healthz: HTTPResponse {
+        guard let worst = delays.max(by: { $0.duration < $1.duration }), worst.duration > Self.maximumDelay else {
+            return HTTPResponse(.ok, "ok")
+        }
+        return HTTPResponse(
+            .serviceUnavailable,
+            "the thread of the \(worst.connection) connection has not come round for \(Int(worst.duration.inSeconds)) s"
+        )
+    }
+
+    private var readyz: HTTPResponse {
+        guard let health else { return HTTPResponse(.serviceUnavailable, "starting: models are loading") }
+        switch (health.state, health.broker) {
+        case (.ready, .connected): return HTTPResponse(.ok, "ready")
+        case (.starting, _): return HTTPResponse(.serviceUnavailable, "starting")
+        case (.draining, _):
+            return HTTPResponse(.serviceUnavailable, "draining: \(health.jobs.count) jobs are being handed over")
+        case (.ready, let broker):
+            return HTTPResponse(.serviceUnavailable, "the broker connection is \(broker.kind)")
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import Foundation
+import Synchronization
+
+/// A worker in a process of its own, which a test may kill.
+final class WorkerProcess: Sendable {
+    enum End: Sendable, Equatable {
+        case exit(Int32)
+        case signal(Int32)
+    }
+
+    /// ``TinyWorker``, which is built beside the tests.
+    static let tiny = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+        .appendingPathComponent("TinyWorker").path
+
+    let pid: pid_t
+    private let ended: Task<End, Never>
+    private let isOver = Mutex(false)
+
+    /// Starts a program; its standard error goes to `log`, or nowhere.
+    init(
+        _ program: String = WorkerProcess.tiny, arguments: [String], environment: [String: String] = [:],
+        log: String? = nil
+    ) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments = arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        if let log {
+            if !FileManager.default.fileExists(atPath: log) {
+                _ = FileManager.default.createFile(atPath: log, contents: nil)
+            }
+            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
+            try handle.seekToEnd()
+            process.standardError = handle
+        }
+        let (ends, continuation) = AsyncStream.makeStream(of: End.self)
+        process.terminationHandler = { process in
+            continuation.yield(
+                process.terminationReason == .uncaughtSignal
+                    ? .signal(process.terminationStatus) : .exit(process.terminationStatus))
+            continuation.finish()
+        }
+        try process.run()
+        pid = process.processIdentifier
+        ended = Task {
+            var end = End.exit(-1)
+            for await value in ends { end = value }
+            return end
+        }
+    }
+
+    /// How it ended; waits for that.
+    func end() async -> End {
+        let end = await ended.value
+        isOver.withLock { $0 = true }
+        return end
+    }
+
+    /// Ends it without a chance to do anything.
+    func kill() { signal(SIGKILL) }
+
+    /// Asks it to end.
+    func terminate() { signal(SIGTERM) }
+
+    private func signal(_ number: Int32) {
+        // A process id may belong to somebody else once its end was read.
+        isOver.withLock { if !$0 { _ = Foundation.kill(pid, number) } }
+    }
+
+    /// Kilobytes of memory that it holds and shares with nobody (`Private_*` of `smaps_rollup`); nil once it has ended.
+    var privateKilobytes: Int? {
+        guard let text = try? String(contentsOfFile: "/proc/\(pid)/smaps_rollup", encoding: .utf8) else { return nil }
+        return text.split(separator: "\n").filter { $0.hasPrefix("Private_") }
+            .compactMap { $0.split(separator: " ").dropFirst().first.flatMap { Int($0) } }.reduce(0, +)
+    }
+}
