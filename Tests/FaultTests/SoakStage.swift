@@ -27,6 +27,7 @@ final class SoakStage: Sendable {
         var drained = 0
         var cut = 0
         var restarted = 0
+        var gaveUp = 0
     }
 
     private init(node: PrivateNode, passMilliseconds: Int) async throws {
@@ -98,7 +99,7 @@ final class SoakStage: Sendable {
         let running = workers.withLock { workers in
             defer { workers = [] }
             return workers
-        }
+        }.filter(\.isRunning)
         // One that has just been started listens to no signal yet, and to the broker only after that.
         try await eventually {
             try await direct.depth(of: pool.workQueue(.batch)).consumers == running.count
@@ -116,7 +117,8 @@ final class SoakStage: Sendable {
 
     var summary: String {
         let happened = happened.withLock { $0 }
-        return "\(happened.killed) workers killed, \(happened.drained) stopped, \(happened.restarted) restarts of the "
+        return
+            "\(happened.killed) workers killed, \(happened.drained) stopped, \(happened.gaveUp) gave up, \(happened.restarted) restarts of the "
             + "broker, \(happened.cut) connections cut"
     }
 
@@ -124,11 +126,25 @@ final class SoakStage: Sendable {
     func makeMischief() async {
         for round in 1... {
             guard (try? await Task.sleep(for: .milliseconds(Int.random(in: 800...2000)))) != nil else { return }
+            superviseWorkers()
             if round % 4 == 0 {
                 cutNetwork()
             } else {
                 await replaceWorker(killing: round % 4 != 2)
             }
+        }
+    }
+
+    /// Starts those again that have ended by themselves, as a supervisor does: a worker that cannot reach the broker while
+    /// it starts gives up.
+    private func superviseWorkers() {
+        let ended = workers.withLock { workers in
+            defer { workers.removeAll { !$0.isRunning } }
+            return workers.count { !$0.isRunning }
+        }
+        for _ in 0..<ended {
+            happened.withLock { $0.gaveUp += 1 }
+            do { try startWorker() } catch { Issue.record(error) }
         }
     }
 

@@ -15,6 +15,7 @@ final class WorkerProcess: Sendable {
     let pid: pid_t
     private let ended: Task<End, Never>
     private let isOver = Mutex(false)
+    private let hasEnded: EndFlag
 
     /// Starts a program; its standard error goes to `log`, or nowhere.
     init(
@@ -28,15 +29,15 @@ final class WorkerProcess: Sendable {
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         if let log {
-            if !FileManager.default.fileExists(atPath: log) {
-                _ = FileManager.default.createFile(atPath: log, contents: nil)
-            }
-            let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: log))
-            try handle.seekToEnd()
-            process.standardError = handle
+            // Of several workers: each line goes to the end.
+            let descriptor = open(log, O_WRONLY | O_APPEND | O_CREAT, 0o644)
+            process.standardError = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         }
         let (ends, continuation) = AsyncStream.makeStream(of: End.self)
+        let hasEnded = EndFlag()
+        self.hasEnded = hasEnded
         process.terminationHandler = { process in
+            hasEnded.set()
             continuation.yield(
                 process.terminationReason == .uncaughtSignal
                     ? .signal(process.terminationStatus) : .exit(process.terminationStatus))
@@ -58,6 +59,9 @@ final class WorkerProcess: Sendable {
         return end
     }
 
+    /// Whether it still runs, as far as was heard.
+    var isRunning: Bool { !hasEnded.isSet }
+
     /// Ends it without a chance to do anything.
     func kill() { signal(SIGKILL) }
 
@@ -75,4 +79,11 @@ final class WorkerProcess: Sendable {
         return text.split(separator: "\n").filter { $0.hasPrefix("Private_") }
             .compactMap { $0.split(separator: " ").dropFirst().first.flatMap { Int($0) } }.reduce(0, +)
     }
+}
+
+/// Set once.
+private final class EndFlag: Sendable {
+    private let value = Mutex(false)
+    var isSet: Bool { value.withLock { $0 } }
+    func set() { value.withLock { $0 = true } }
 }

@@ -70,7 +70,11 @@ struct Connector: Sendable {
         var properties = arena.table(clientProperties)
         let reply = withExtendedLifetime(arena) {
             if endpoint.isEncrypted, configuration.tls.login == .certificate {
-                rectifid_login_external(state, endpoint.virtualHost, Self.frameMaximum, heartbeat, &properties, "")
+                // RabbitMQ takes the user from the certificate and ignores this; librabbitmq calls an empty text a lack
+                // of memory.
+                rectifid_login_external(
+                    state, endpoint.virtualHost, Self.frameMaximum, heartbeat, &properties,
+                    endpoint.username.isEmpty ? "certificate" : endpoint.username)
             } else {
                 rectifid_login_plain(
                     state, endpoint.virtualHost, Self.frameMaximum, heartbeat, &properties, endpoint.username,
