@@ -116,28 +116,6 @@ struct EncryptionTests {
         }
     }
 
-    @Test(arguments: [
-        ("late", "has expired"), ("lone", "is signed by itself"), ("client", "not one for servers"),
-    ])
-    func `A broker's bad certificate is called what it is`(name: String, complaint: String) async throws {
-        try await Certificates.with { certificates in
-            // Enough of a server for a handshake.
-            let port = try PrivateNode.freePort()
-            let server = Process()
-            server.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-            server.arguments = [
-                "s_server", "-quiet", "-accept", "127.0.0.1:\(port)", "-cert", certificates.path("\(name).pem"), "-key",
-                certificates.path("\(name).key"),
-            ]
-            (server.standardOutput, server.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
-            server.standardInput = Pipe()
-            try server.run()
-            defer { server.terminate() }
-            let text = try await Self.refusal(certificates, "localhost", port) { _ in }
-            #expect(text.contains(complaint), "\(text)")
-        }
-    }
-
     /// What a connection fails with, in words.
     private static func refusal(
         _ certificates: Certificates, _ host: String, _ port: UInt16, _ adjust: (inout TLSOptions) -> Void
