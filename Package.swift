@@ -189,7 +189,7 @@ let package = Package(
         .testTarget(
             name: "JobsTests",
             dependencies: [
-                "Jobs", "RectifIDClient", "Broker", "Messages", "ObjectStores", "Raster", "DemoModel",
+                "Jobs", "RectifIDClient", "Broker", "Messages", "ObjectStores", "S3", "Raster", "DemoModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: common),
@@ -207,6 +207,12 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ], path: "Tests/TinyWorker", swiftSettings: common),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "rectifid", "Jobs", "RectifIDClient", "Broker", "Messages", "Raster",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: common),
         .testTarget(
             name: "FaultTests",
             dependencies: [

@@ -73,7 +73,8 @@ extension EvaluationReport {
     }
 
     private var costLine: String {
-        var text = String(format: "%d pictures in %.0f s", pictures.count, cost.seconds)
+        var text = String(
+            format: "%d pictures in %.0f s (%.0f s of processor)", pictures.count, cost.seconds, cost.processorSeconds)
         text += ", \(cost.atOnce) at once with \(count(cost.threads, "thread")) each"
         if let bytes = cost.peakBytes { text += String(format: ", %.0f MB at most", Double(bytes) / 1e6) }
         let lost = pictures.filter { $0.failure != nil }.count

@@ -44,13 +44,15 @@ public struct EvaluationReport: Sendable, Codable {
     public struct Cost: Sendable, Hashable, Codable {
         /// Of wall clock, in all.
         public let seconds: Double
+        /// Of all cores together, which other programs on the machine do not lengthen.
+        public let processorSeconds: Double
         /// Most memory that the process ever held; nil where the system does not say.
         public let peakBytes: Int?
         /// Pictures at once, and threads of each.
         public let atOnce, threads: Int
 
-        public init(seconds: Double, peakBytes: Int?, atOnce: Int, threads: Int) {
-            (self.seconds, self.peakBytes) = (seconds, peakBytes)
+        public init(seconds: Double, processorSeconds: Double, peakBytes: Int?, atOnce: Int, threads: Int) {
+            (self.seconds, self.processorSeconds, self.peakBytes) = (seconds, processorSeconds, peakBytes)
             (self.atOnce, self.threads) = (atOnce, threads)
         }
     }

@@ -11,8 +11,9 @@ public struct DeadLetter: Sendable, Equatable {
     /// The job's id, or what stood in its place.
     public var jobID: String
     public var header: DeadLetterHeader
-    /// The lane that the job came from.
-    public var lane: Lane
+    /// The queue that the job came from.
+    public var workQueue: WorkQueue
+    public var lane: Lane { workQueue.lane }
     /// Bytes of the request.
     public var size: Int
     public var properties: MessageProperties
@@ -34,7 +35,7 @@ public struct DeadLetter: Sendable, Equatable {
         let headers = delivery.properties.headers
         jobID = delivery.properties.messageID ?? "(none)"
         header = DeadLetterHeader(delivery)
-        lane = WorkQueue(routingKey: delivery.routingKey)?.lane ?? .batch
+        workQueue = WorkQueue(routingKey: delivery.routingKey) ?? WorkQueue(.batch)
         size = delivery.omittedBodySize.map { Int(clamping: $0) } ?? delivery.body.count
         properties = delivery.properties
         deaths = delivery.deathTrail
@@ -45,8 +46,12 @@ public struct DeadLetter: Sendable, Equatable {
         fingerprint = Fingerprint.of(delivery)
     }
 
-    /// Whoever the letter can be traced to: the application, the user or the queue for the replies.
-    public var client: String? { properties.appID ?? properties.userID ?? properties.replyTo }
+    /// Whoever the letter can be traced to, best first: the client by its own name, the application, the user, the queue
+    /// for the replies.
+    public var clients: [String] {
+        [properties.headers[Wire.Header.client]?.stringValue, properties.appID, properties.userID, properties.replyTo]
+            .compactMap { $0 }
+    }
 }
 
 /// What a dead letter holds.

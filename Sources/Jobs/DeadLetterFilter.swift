@@ -8,10 +8,10 @@ public struct DeadLetterFilter: Sendable, Equatable {
     public var code: String?
     /// The model's id; ``standardModel`` for requests that leave it to the worker.
     public var model: String?
-    /// Bounds of the last failure, both included. A letter without a time meets neither.
+    /// Bounds of the last failure, both included; a letter without a time meets neither.
     public var since: UnixMilliseconds?
     public var until: UnixMilliseconds?
-    /// A part of the application's id, the user's or the reply queue's name, in any case.
+    /// A part of the client's name, the application's id, the user's or the reply queue's name, in any case.
     public var client: String?
     /// A part of the reason, the prompts, the model's or the job's id, in any case.
     public var text: String?
@@ -49,8 +49,7 @@ public struct DeadLetterFilter: Sendable, Equatable {
             if let until, time > until { return false }
         }
         if let client {
-            let names = [letter.properties.appID, letter.properties.userID, letter.properties.replyTo]
-            guard names.contains(where: { $0?.containsIgnoringCase(client) ?? false }) else { return false }
+            guard letter.clients.contains(where: { $0.containsIgnoringCase(client) }) else { return false }
         }
         return true
     }

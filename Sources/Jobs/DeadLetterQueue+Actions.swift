@@ -94,9 +94,12 @@ extension DeadLetterQueue {
             properties.headers[name] = nil
         }
         history.write(to: &properties.headers)
+        properties.headers[Wire.Header.due] = .int64(wallTime.read())
         if let replyTo = plan.replyTo { properties.replyTo = replyTo }
         return .success(
-            Departure(properties, body, exchange: pool.workExchange, routingKey: letter.lane.rawValue))
+            Departure(
+                properties, body, exchange: pool.workExchange, routingKey: letter.workQueue.routingKey,
+                otherwise: letter.lane.rawValue))
     }
 
     /// A letter's properties for another queue, with what only the broker's own headers said.
@@ -112,11 +115,26 @@ extension DeadLetterQueue {
 struct Departure {
     let message: OutgoingMessage
     let exchange, routingKey: String
+    /// The routing key to try where the first leads nowhere: a pool may have had more shards.
+    let otherKey: String?
 
-    init(_ properties: MessageProperties, _ body: [UInt8], exchange: String, routingKey: String) {
+    init(
+        _ properties: MessageProperties, _ body: [UInt8], exchange: String, routingKey: String,
+        otherwise: String? = nil
+    ) {
         message = OutgoingMessage(properties, body: body)
         self.exchange = exchange
         self.routingKey = routingKey
+        otherKey = otherwise == routingKey ? nil : otherwise
+    }
+
+    func publish(to broker: any Broker) async throws(BrokerError) {
+        do throws(BrokerError) {
+            try await broker.publish(message, exchange: exchange, routingKey: routingKey)
+        } catch {
+            guard case .unroutable = error, let otherKey else { throw error }
+            try await broker.publish(message, exchange: exchange, routingKey: otherKey)
+        }
     }
 }
 

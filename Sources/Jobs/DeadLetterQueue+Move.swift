@@ -84,8 +84,7 @@ extension DeadLetterQueue {
         case .success(let departure):
             try await waitForTurn(plan, &move)
             do throws(BrokerError) {
-                try await broker.publish(
-                    departure.message, exchange: departure.exchange, routingKey: departure.routingKey)
+                try await departure.publish(to: broker)
             } catch {
                 guard error.isOfOneMessage else { throw error }
                 return stays("\(error)")

@@ -69,8 +69,10 @@ struct Intake {
         return nil
     }
 
-    /// Finds out how many shards the lanes have: the pool's own, and those that are left of a pool that had more, or that
-    /// another worker has declared. As long as they exist, clients may publish there.
+    /// Finds out how many shards the lanes have.
+    ///
+    /// The pool's own, and those that are left of a pool that had more, or that another worker has declared. As long as
+    /// they exist, clients may publish there.
     private mutating func survey() async throws(BrokerError) {
         guard nextSurvey.map({ ContinuousClock.now >= $0 }) ?? true else { return }
         for lane in Lane.allCases {
@@ -187,6 +189,7 @@ struct Intake {
     /// more, and with many idle workers and queues a sound job would fail so often that it is taken for a poisonous one.
     private func putBack(_ delivery: Delivery, to queue: WorkQueue) async {
         var properties = delivery.properties.forRepublishing
+        properties.headers[Wire.Header.due] = delivery.properties.headers[Wire.Header.due]
         if delivery.redeliveries > 0 {
             properties.headers[JobHeader.redeliveries] = .int64(Int64(delivery.redeliveries))
         }

@@ -148,6 +148,16 @@ extension JobControl {
     /// Whether the computation has ended.
     var isOver: Bool { contents.withLock { $0.outcome != nil } }
 
+    /// Whether the computation has ended without a picture: handed over, given up or failed.
+    var isLeaving: Bool {
+        contents.withLock { contents in
+            switch contents.outcome {
+            case .finished?, nil: false
+            case .stopped?, .failed?: true
+            }
+        }
+    }
+
     /// How the job ended; waits for that.
     func outcome() async -> JobComputation.Outcome {
         await withCheckedContinuation { continuation in

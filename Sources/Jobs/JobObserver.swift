@@ -187,7 +187,7 @@ extension TakenRequest {
         routingKey = delivery.routingKey
         queue = delivery.queue
         size = delivery.omittedBodySize.map(Int.init(clamping:)) ?? delivery.body.count
-        redeliveries = max(delivery.deliveryCount ?? (delivery.isRedelivered ? 1 : 0), 0)
+        redeliveries = max(delivery.redeliveries, delivery.isRedelivered ? 1 : 0)
         wait = Self.wait(delivery.properties, now)
     }
 

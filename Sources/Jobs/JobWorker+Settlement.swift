@@ -70,7 +70,7 @@ extension JobWorker {
             "finished",
             metadata: [
                 "similarity": "\(result.similarity?.after ?? 0)", "iterations": "\(result.losses.count)",
-                "bytes": "\(event.encodedPictureSize)",
+                "bytes": "\(result.encodedPictureSize)",
             ])
         return .succeeded(deposited)
     }
@@ -264,10 +264,10 @@ extension Status {
     }
 }
 
-extension PersonalizeEvent {
+extension PersonalizeResult {
     /// For logs.
     fileprivate var encodedPictureSize: Int {
-        guard case .result(let result) = body, case .image(let bytes)? = result.picture?.content else { return 0 }
+        guard case .image(let bytes)? = picture?.content else { return 0 }
         return bytes.count
     }
 }

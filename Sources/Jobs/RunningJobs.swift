@@ -59,7 +59,8 @@ final class RunningJobs: Sendable {
         return contents.withLock { contents in
             let now = wallTime.read()
             if let reason = contents.cancelled.note(on: id, at: now) { return .cancelled(reason: reason) }
-            if let running = contents.running.values.first(where: { $0.jobID == id }) {
+            // One that leaves is about to be sent on, or was: what comes now may be the very request it was sent on with.
+            if let running = contents.running.values.first(where: { $0.jobID == id && !$0.isLeaving }) {
                 guard running.fingerprint == fingerprint else { return .reusedID }
                 // What it has published of itself comes back before it is settled.
                 if running.isOver { return .wait(running) }

@@ -100,7 +100,7 @@ extension AsyncAPI {
                     ]
                 ],
             ]
-            return .init(Self.channel(toExchange: exchange.name, key: key), channel)
+            return .init(self.channel(toExchange: exchange.name, key: key), channel)
         }
     }
 
@@ -123,20 +123,21 @@ extension AsyncAPI {
                         "exclusive": .truth(queue.isExclusive), "autoDelete": .truth(queue.isAutoDelete),
                     ],
                     "bindingVersion": "0.3.0",
-                    "x-arguments": .members(arguments.map { .init($0.key, DocumentNode($0.value)) }),
-                    "x-bindings": .list(
-                        bindings.map { ["exchange": .text($0.exchange), "routingKey": .text($0.routingKey)] }),
                 ]
             ],
+            "x-queue-arguments": .members(arguments.map { .init($0.key, DocumentNode($0.value)) }),
+            "x-queue-bindings": .list(
+                bindings.map { ["exchange": .text($0.exchange), "routingKey": .text($0.routingKey)] }),
         ]
-        return .init("queue." + queue.name, channel)
+        return .init("queue-" + id(queue.name), channel)
     }
 
     private func role(ofExchange name: String) -> Role {
         let request = ["PersonalizeRequest"]
         if name == pool.workExchange {
             return Role(
-                description: "Jobs. The routing key is the lane: interactive where somebody waits, else batch.",
+                description:
+                    "Jobs. The routing key is the lane, interactive where somebody waits, else batch; and for a client that says who it is (header rectifid-client) a dot and its shard of the lane, FNV-1a of the name modulo the number of shards.",
                 messages: request)
         }
         if let delay = pool.retryDelays.first(where: { pool.retryExchange($0) == name }) {
@@ -170,8 +171,14 @@ extension AsyncAPI {
         return Role(description: "For rectifid's own use.", messages: [])
     }
 
-    private static func channel(toExchange name: String, key: String) -> String {
-        "exchange." + name + (key.isEmpty ? "" : "." + key)
+    /// The channel of an exchange, by a name that generators of code can use.
+    private func channel(toExchange name: String, key: String) -> String {
+        id(name + (key.isEmpty ? "" : "." + key))
+    }
+
+    /// A name without the pool's and without dots.
+    private func id(_ name: String) -> String {
+        String(name.dropFirst(pool.name.count + 1)).replacing(".", with: "-")
     }
 
     private static func references(to messages: [String]) -> DocumentNode {
@@ -184,29 +191,29 @@ extension AsyncAPI {
     private var operations: [DocumentNode.Member] {
         var operations = topology.bindings.filter { $0.exchange == pool.workExchange }.map { binding in
             receive(
-                "personalize.\(binding.routingKey)",
+                "personalize-" + binding.routingKey.replacing(".", with: "-"),
                 "Makes one picture; a client publishes mandatory and waits for the confirm.",
-                from: Self.channel(toExchange: pool.workExchange, key: binding.routingKey), "PersonalizeRequest",
+                from: channel(toExchange: pool.workExchange, key: binding.routingKey), "PersonalizeRequest",
                 reply: "PersonalizeEvent")
         }
-        let control = Self.channel(toExchange: pool.controlExchange, key: "")
+        let control = channel(toExchange: pool.controlExchange, key: "")
         operations.append(
             receive(
                 "cancel", "Stops a job, running or queued.",
-                from: Self.channel(toExchange: pool.cancelExchange, key: ""), "CancelRequest", reply: "CancelReply"))
+                from: channel(toExchange: pool.cancelExchange, key: ""), "CancelRequest", reply: "CancelReply"))
         operations.append(
             receive(
                 "describe", "Asks the workers who they are and what they do.", from: control, "DescribeRequest",
                 reply: "DescribeReply"))
         operations += pool.retryDelays.map { delay in
             send(
-                "retry." + Pool.label(delay), "Sends a job to wait for its next attempt.",
-                to: Self.channel(toExchange: pool.retryExchange(delay), key: ""), "PersonalizeRequest")
+                "retry-" + Pool.label(delay), "Sends a job to wait for its next attempt.",
+                to: channel(toExchange: pool.retryExchange(delay), key: ""), "PersonalizeRequest")
         }
         operations.append(
             send(
                 "giveUp", "Sends a job to the dead letters.",
-                to: Self.channel(toExchange: pool.deadLetterExchange, key: ""), "DeadLetter"))
+                to: channel(toExchange: pool.deadLetterExchange, key: ""), "DeadLetter"))
         return operations
     }
 

@@ -84,6 +84,7 @@ extension AsyncAPIMessages {
             number(Wire.Header.deadline, "When the job stops being of use, milliseconds since 1970 UTC. Optional."),
             number(
                 Wire.Header.due, "When it could first be taken from its lane, milliseconds since 1970 UTC. Optional."),
+            text(Wire.Header.client, "Whom a fair share of the workers is for. Optional."),
             number(Wire.Header.attempt, "Attempts made before this one; written by workers."),
         ] + traceHeaders
 

@@ -1,7 +1,9 @@
 /// How a ``PersonalizationClient`` behaves.
 public struct ClientConfiguration: Sendable {
-    /// Whom a fair share of the workers is for, such as a service or its customer: jobs of different names do not wait
-    /// for one another (``WorkQueue``). Sent as `rectifid-client`; nil: shares with all who say nothing.
+    /// Whom a fair share of the workers is for, such as a service or its customer.
+    ///
+    /// Jobs of different names do not wait for one another (``WorkQueue``). Sent as `rectifid-client`; nil: shares with all
+    /// who say nothing.
     public var clientName: String?
     /// How long after a job's deadline its answer is still waited for; nil: for ever.
     ///

@@ -77,7 +77,8 @@ struct Describe: AsyncParsableCommand {
         }
         let result = await reader.result
         watch.cancel()
-        if case .failure(let error) = result, !(error is CancellationError), heard.all.isEmpty { throw error }
+        // Cancelled is what it is when the time is over.
+        if case .failure(let error) = result, !reader.isCancelled, heard.all.isEmpty { throw error }
         return heard.all
     }
 

@@ -21,6 +21,11 @@ struct Evaluate: AsyncParsableCommand {
                 rectifid evaluate --model DIR --face-detector D.onnx --face-recognizer R.onnx --references faces/*.jpg \\
                     --prompts evaluation.json --judge J.onnx --json report.json
 
+            The prompts file says what pictures should show, and may set goals for figures, named as in the report's JSON:
+
+                {"prompts": [{"prompt": "a person on the beach, smiling", "scene": "beach", "expression": "smiling"}],
+                 "goals": {"guided.judge.mean": {"atLeast": 0.7}, "guided.gap.worst": {"atMost": 0.4}}}
+
             Exit codes: 0; 1 with --goals where a goal is missed; 130 when stopped, after what is complete has been
             reported; those of rectifid --help otherwise.
             """)
@@ -106,8 +111,8 @@ struct Evaluate: AsyncParsableCommand {
             scores, of: plan, model: model, settings: settings,
             attributes: attributes, autoencoder: losses,
             cost: .init(
-                seconds: (ContinuousClock().now - start) / .seconds(1), peakBytes: PeakMemory.bytes, atOnce: atOnce,
-                threads: max(1, CPU.shared.cores / atOnce)))
+                seconds: (ContinuousClock().now - start) / .seconds(1), processorSeconds: ProcessUsage.processorSeconds,
+                peakBytes: ProcessUsage.peakBytes, atOnce: atOnce, threads: max(1, CPU.shared.cores / atOnce)))
         try output.write(report, sheet: try album.contactSheet())
         if !report.isComplete { throw ExitCode(130) }
         if output.goals && !report.meetsGoals { throw ExitCode(1) }

@@ -53,7 +53,7 @@ struct LetterDocument: Encodable {
         firstTime = Self.time(letter.header.firstTime)
         lastTime = Self.time(letter.header.lastTime)
         worker = letter.header.worker
-        client = letter.client
+        client = letter.clients.first
         traceParent = letter.properties.headers[Wire.Header.traceParent]?.stringValue
         replyTo = letter.properties.replyTo
         discardedBy = letter.discard?.operatorName

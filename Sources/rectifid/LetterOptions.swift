@@ -50,7 +50,9 @@ struct LetterOptions: ParsableArguments {
                 await connection.close()
             } catch {
                 await connection.close()
-                throw (error as? BrokerError).map { CommandFailure(letters: $0) } ?? error
+                let failure = (error as? BrokerError).map { CommandFailure(letters: $0) } ?? error as? CommandFailure
+                // A reason may quote what stands in a letter.
+                throw failure.map { CommandFailure($0.code, $0.message.escapedForTerminal) } ?? error
             }
         }
     }
@@ -92,7 +94,7 @@ struct FilterOptions: ParsableArguments {
     @Option(help: "Letters that failed last at or before this, as --since.")
     var until: TimePoint?
 
-    @Option(help: "Letters with this in the application's id, the user's or the reply queue's name.")
+    @Option(help: "Letters with this in the client's, the application's, the user's or the reply queue's name.")
     var client: String?
 
     @Option(help: "Letters with this in the reason, the prompts, the model's or the job's id.")

@@ -34,10 +34,12 @@ struct EncryptionTests {
                 #expect(text.contains("is not in '\(certificates.path("other.pem"))'"), "\(text)")
                 text = try await refusal { ($0.certificate, $0.key) = (nil, nil) }
                 #expect(text.contains("wants a client certificate"), "\(text)")
-                text = try await refusal { $0.use("stranger", certificates) }
-                #expect(text.contains("does not know the authority of the client's certificate"), "\(text)")
-                text = try await refusal { $0.use("late-client", certificates) }
-                #expect(text.contains("has expired"), "\(text)")
+                // The broker's alert may be lost with TLS 1.3; then the answer is which certificate, and where to look.
+                for name in ["stranger", "late-client"] {
+                    text = try await refusal { $0.use(name, certificates) }
+                    let path = certificates.path("\(name).pem")
+                    #expect(text.contains("client's certificate '\(path)'"), "\(text)")
+                }
                 text = try await refusal { $0.authorities = certificates.path("missing.pem") }
                 #expect(text == "cannot read the TLS authorities '\(certificates.path("missing.pem"))'")
                 text = try await refusal { $0.key = certificates.path("server.key") }
@@ -146,7 +148,7 @@ struct EncryptionTests {
         for await state in broker.states {
             guard case .disconnected(let error) = state else { continue }
             text = "\(error)"
-            if !text.contains("socket could not be opened") && !text.contains("refused") { break }
+            if !text.hasSuffix("a socket error occurred") && !text.hasSuffix("socket could not be opened") { break }
         }
         await broker.close()
         return text

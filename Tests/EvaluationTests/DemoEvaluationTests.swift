@@ -42,13 +42,16 @@ import Testing
         let scores = try await run(atOnce: 2) { _ in }
         let report = EvaluationReport(
             scores, of: plan, model: model, settings: settings, attributes: ["scene"], autoencoder: nil,
-            cost: .init(seconds: 1, peakBytes: PeakMemory.bytes, atOnce: 2, threads: 1))
+            cost: .init(
+                seconds: 1, processorSeconds: ProcessUsage.processorSeconds, peakBytes: ProcessUsage.peakBytes,
+                atOnce: 2, threads: 1))
         #expect(report.isComplete && scores.map(\.isGuided) == [false, true, false, true])
         let before = try #require(report.figures["unguided.judge"]),
             after = try #require(report.figures["guided.judge"])
         #expect(after.mean >= before.mean + 0.2, "\(before.mean) before, \(after.mean) after")
         #expect(try #require(report.figures["guided.asked.scene"]).mean == 1)
         #expect(try #require(report.cost.peakBytes) > 10 << 20)
+        #expect(report.cost.processorSeconds > 0.1)
         let right = Set(scores[0].asAsked.filter(\.value).keys)
         #expect(Set(try #require(scores[1].kept).keys) == right && scores[0].kept == nil)
 

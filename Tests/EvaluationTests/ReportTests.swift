@@ -36,7 +36,7 @@ import Testing
         var expected: Set<String> = [
             "format", "model", "model/id", "model/hash", "settings", "people", "references", "prompts",
             "prompts/prompt", "prompts/scene", "seeds", "attributes", "figures", "byPrompt", "goals", "pictures",
-            "planned", "cost", "cost/seconds", "cost/peakBytes", "cost/atOnce", "cost/threads",
+            "planned", "cost", "cost/seconds", "cost/processorSeconds", "cost/peakBytes", "cost/atOnce", "cost/threads",
         ]
         for name in ["width", "height", "steps", "iterations", "rate", "gain", "cfg", "flow"] {
             expected.insert("settings/\(name)")
@@ -71,7 +71,8 @@ import Testing
             "scene kept                        -      -      -   0.500  0.000      -",
             "on the beach       0.925  0.700  1.000", "asked for but not read by a classifier: style",
             "guided.judge.worst  at least 0.7  0.650  MISSED", "autoencoder: 28.0 dB, worst 26.0",
-            "4 pictures in 60 s, 2 at once with 1 thread each, 200 MB at most", "STOPPED: 4 of 8 pictures",
+            "4 pictures in 60 s (110 s of processor), 2 at once with 1 thread each, 200 MB at most",
+            "STOPPED: 4 of 8 pictures",
         ] { #expect(table.contains(line), "\(line)\n\(table)") }
         #expect(!report.meetsGoals && !report.isComplete)
     }

@@ -46,6 +46,15 @@ enum RealBroker {
         try Pool("test." + String(UInt64.random(in: .min ... .max), radix: 36), retryDelays: [.milliseconds(100)])
     }
 
+    /// Whether no job waits, for a worker or for its next attempt.
+    static func isSettled(_ pool: Pool, on broker: RabbitMQBroker) async throws -> Bool {
+        for queue in pool.topology.queues.map(\.name)
+        where queue.hasPrefix(pool.name + ".work.") || queue.hasPrefix(pool.name + ".retry.") {
+            guard try await broker.depth(of: queue).messages == 0 else { return false }
+        }
+        return true
+    }
+
     /// Removes what a pool left on a shared node.
     static func remove(_ pool: Pool, from broker: RabbitMQBroker) async throws {
         for queue in pool.topology.queues { try await broker.delete(queue: queue.name) }

@@ -105,7 +105,7 @@ struct FuzzTests {
     private static var residentMegabytes: Int {
         let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
         let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-        return pages * 4096 >> 20
+        return (pages * 4096) >> 20
     }
 }
 

@@ -40,13 +40,7 @@ struct KillTests {
                 environment: environment.merging(["TINY_WORKER_ID": "\(id)-\(pool.name)"]) { $1 })
         }
 
-        /// Nothing waits anywhere but in the dead letters.
-        func isSettled() async throws -> Bool {
-            for queue in pool.topology.queues where queue.name != pool.deadLetterQueue {
-                guard try await broker.depth(of: queue.name).messages == 0 else { return false }
-            }
-            return true
-        }
+        func isSettled() async throws -> Bool { try await RealBroker.isSettled(pool, on: broker) }
     }
 
     /// Points at which a job that succeeds can lose its worker.

@@ -22,6 +22,9 @@ struct ReplyTally {
     /// Where workers began each job, in order.
     private(set) var firstIterations: [String: [Int]] = [:]
 
+    /// A job whose replies do not count.
+    var ignored: String?
+
     /// Jobs that have a final reply.
     var answered: Int { finals.count }
     /// Final replies above one per job.
@@ -33,6 +36,7 @@ struct ReplyTally {
 
     mutating func note(_ delivery: Delivery) throws {
         let event = try PersonalizeEvent.decode(delivery.body)
+        guard event.jobID != ignored else { return }
         switch event.body {
         case .accepted(let accepted): firstIterations[event.jobID, default: []].append(accepted.firstIteration)
         case .progress: break

@@ -8,7 +8,9 @@ import Testing
 struct DeadLetterActionTests {
     /// Stops an action at every step it takes, on either side of the broker's answer.
     @Test(arguments: BrokerKind.available, [DeadLetterQueue.Compartment.letters, .bin])
-    func aMoveThatDiesAnywhereLosesNoLetter(kind: BrokerKind, from compartment: DeadLetterQueue.Compartment) async throws {
+    func aMoveThatDiesAnywhereLosesNoLetter(kind: BrokerKind, from compartment: DeadLetterQueue.Compartment)
+        async throws
+    {
         try await Stage.play(kind) { stage in
             let broker = try await stage.connect()
             try await broker.declare(stage.pool.topology)

@@ -4,7 +4,8 @@ import Testing
 
 struct DeadLetterEditTests {
     @Test(arguments: [
-        ("prompt", "a statue, at night = dark"), ("negative_prompt", "blur"), ("model_id", "sd21"), ("seed", "18446744073709551615"),
+        ("prompt", "a statue, at night = dark"), ("negative_prompt", "blur"), ("model_id", "sd21"),
+        ("seed", "18446744073709551615"),
         ("steps", "8"), ("iterations", "0"), ("rate", "2.5"), ("gain", "published"), ("cfg_scale", "4.5"),
         ("flow", "rectified"), ("stop_at_similarity", "0.75"), ("progress_interval", "5"), ("preview_interval", "10"),
         ("output.format", "jpeg"), ("references[0].label", "a corgi"), ("references[0].subject", "live-subject"),

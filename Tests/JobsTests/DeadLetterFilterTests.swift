@@ -87,7 +87,8 @@ struct DeadLetterFilterTests {
             try await broker.publish(
                 OutgoingMessage(MessageProperties(), body: []), exchange: stage.pool.deadLetterExchange, routingKey: "")
             try await broker.publish(
-                OutgoingMessage(MessageProperties(), body: [0]), exchange: stage.pool.deadLetterExchange, routingKey: "")
+                OutgoingMessage(MessageProperties(), body: [0]), exchange: stage.pool.deadLetterExchange, routingKey: ""
+            )
             let strange: [String: HeaderValue] = [
                 Wire.Header.earlierFailures: [1, "x", ["code": 5], .null], Wire.Header.retryCount: .int64(.min),
                 "x-death": ["no table", ["queue": 1]], "rectifid-attempt": .int64(.max), "nested": [[["deep": 1.5]]],

@@ -33,7 +33,7 @@ struct AsyncAPITests {
             case "queue":
                 #expect(binding["exchange"] == nil)
                 let name = try text(binding["queue"]?["name"])
-                #expect(queues.updateValue(binding, forKey: name) == nil)
+                #expect(queues.updateValue(channel, forKey: name) == nil)
                 #expect(channel["address"] == .text(name))
             default: Issue.record("a channel that is neither: \(binding)")
             }
@@ -42,11 +42,11 @@ struct AsyncAPITests {
         #expect(exchanges == Dictionary(uniqueKeysWithValues: topology.exchanges.map { ($0.name, $0.kind.rawValue) }))
         #expect(Set(queues.keys) == Set(topology.queues.map(\.name)))
         for queue in topology.queues {
-            let binding = try #require(queues[queue.name])
-            let arguments = members(binding["x-arguments"])
+            let channel = try #require(queues[queue.name])
+            let arguments = members(channel["x-queue-arguments"])
             #expect(Set(arguments.map(\.name)) == Set(try queue.arguments().keys))
             let bindings = topology.bindings.filter { $0.queue == queue.name }
-            guard case .list(let documented)? = binding["x-bindings"] else { throw Missing(name: queue.name) }
+            guard case .list(let documented)? = channel["x-queue-bindings"] else { throw Missing(name: queue.name) }
             #expect(
                 documented
                     == bindings.map { ["exchange": .text($0.exchange), "routingKey": .text($0.routingKey)] })
@@ -63,7 +63,7 @@ struct AsyncAPITests {
         let names = Set(members(document["operations"]).map(\.name))
         #expect(
             names.isSuperset(of: [
-                "personalize.interactive", "personalize.batch", "cancel", "describe", "retry.5s", "giveUp",
+                "personalize-interactive", "personalize-batch", "cancel", "describe", "retry-5s", "giveUp",
             ]))
         for (name, operation) in members(document["operations"]) {
             #expect(operation["action"] == "receive" || operation["action"] == "send", "\(name)")

@@ -9,8 +9,8 @@ public final class WatchedBroker: Broker {
     private let pool: Pool
     private let onKillPoint: @Sendable (KillPoint) -> Void
     private let failures = Mutex(0)
-    /// What is acknowledged before anything of a job was published is no job.
-    private let isAtWork = Atomic(false)
+    /// What is acknowledged before the first job is taken is no job.
+    private let hasTaken = Atomic(false)
 
     public init(_ base: any Broker, pool: Pool, onKillPoint: @escaping @Sendable (KillPoint) -> Void) {
         self.base = base
@@ -26,10 +26,7 @@ public final class WatchedBroker: Broker {
     ) async throws(BrokerError) {
         try await base.publish(
             message, exchange: exchange, routingKey: routingKey, mandatory: mandatory, timeLimit: timeLimit)
-        if let phase = phase(after: message, exchange) {
-            isAtWork.store(true, ordering: .relaxed)
-            onKillPoint(phase)
-        }
+        if let phase = phase(after: message, exchange) { onKillPoint(phase) }
     }
 
     private func phase(after message: OutgoingMessage, _ exchange: String) -> KillPoint? {
@@ -44,6 +41,12 @@ public final class WatchedBroker: Broker {
         }
     }
 
+    /// To be called when the worker has a job.
+    public func noteTaken() {
+        hasTaken.store(true, ordering: .relaxed)
+        onKillPoint(.taken)
+    }
+
     /// Acknowledgements that were not possible any more.
     public var failedAcknowledgements: Int { failures.withLock { $0 } }
 
@@ -54,7 +57,7 @@ public final class WatchedBroker: Broker {
             failures.withLock { $0 += 1 }
             throw error
         }
-        if isAtWork.load(ordering: .relaxed) { onKillPoint(.acknowledged) }
+        if hasTaken.load(ordering: .relaxed) { onKillPoint(.acknowledged) }
     }
 
     public func get(queue: String) async throws(BrokerError) -> Delivery? { try await base.get(queue: queue) }

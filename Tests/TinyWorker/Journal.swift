@@ -12,16 +12,14 @@ import TinyModel
 struct Journal: WorkerObserver {
     private let descriptor: Int32
     private let broker: WatchedBroker
-    private let onTaken: @Sendable () -> Void
 
-    init(_ path: String?, broker: WatchedBroker, onTaken: @escaping @Sendable () -> Void) {
+    init(_ path: String?, broker: WatchedBroker) {
         descriptor = path.map { open($0, O_WRONLY | O_APPEND | O_CREAT, 0o644) } ?? -1
         self.broker = broker
-        self.onTaken = onTaken
     }
 
     func took(_ request: TakenRequest) -> any JobObserver {
-        onTaken()
+        broker.noteTaken()
         return Entry(
             jobID: request.jobID, failuresBefore: broker.failedAcknowledgements, journal: self)
     }

@@ -37,7 +37,7 @@ struct TinyWorker {
         let broker = WatchedBroker(connection, pool: configuration.pool, onKillPoint: die)
         let worker = JobWorker(
             broker: broker, personalizer: personalizer(environment, die), configuration: configuration,
-            observer: Journal(environment["TINY_JOURNAL"], broker: broker, onTaken: { die(.taken) }), logger: logger)
+            observer: Journal(environment["TINY_JOURNAL"], broker: broker), logger: logger)
         try await ServiceGroup(services: [worker], gracefulShutdownSignals: [.sigterm], logger: logger).run()
         await connection.close()
     }

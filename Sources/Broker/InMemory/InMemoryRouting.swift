@@ -165,7 +165,9 @@ struct InMemoryRouting {
         return true
     }
 
-    /// Sends a message to the queue's dead-letter exchange; without one it is gone. False where a full queue refuses it.
+    /// Sends a message to the queue's dead-letter exchange; without one it is gone.
+    ///
+    /// - Returns: False where a full queue refuses it.
     @discardableResult
     private mutating func bury(_ entry: InMemoryEntry, from name: String, _ reason: String) -> Bool {
         guard let declaration = queues[name]?.declaration, let exchange = declaration.deadLetterExchange else {

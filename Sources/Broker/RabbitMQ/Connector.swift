@@ -122,7 +122,7 @@ struct Connector: Sendable {
         default:
             let status = reply.library_error
             throw status == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD.rawValue
-                ? .authenticationFailed(unsupportedLogin) : .disconnected("login: \(reason(status))")
+                ? .authenticationFailed(unsupportedLogin) : .disconnected("login: \(loginReason(status))")
         }
     }
 
@@ -138,6 +138,15 @@ struct Connector: Sendable {
         let text = Self.text(status)
         guard configuration.endpoint.isEncrypted else { return text }
         return TLSDiagnosis.explanation(status, configuration).map { "\(text): \($0)" } ?? text
+    }
+
+    /// What a status at the login means; the same, but that the broker may have looked at a certificate only now.
+    private func loginReason(_ status: Int32) -> String {
+        let text = Self.text(status)
+        let ends = [AMQP_STATUS_SSL_ERROR, AMQP_STATUS_CONNECTION_CLOSED, AMQP_STATUS_SOCKET_ERROR].map(\.rawValue)
+        guard configuration.endpoint.isEncrypted, ends.contains(status) else { return reason(status) }
+        let explanation = TLSDiagnosis.explanation(status, configuration)
+        return "\(text): \(explanation ?? TLSDiagnosis.endOfLogin(configuration.tls))"
     }
 
     private static func text(_ status: Int32) -> String {

@@ -59,6 +59,19 @@ enum TLSDiagnosis {
         return alert(Int(code & 0x7F_FFFF) - 1000, configuration.tls)
     }
 
+    /// What to think of a session that ends before the broker's first word in it.
+    ///
+    /// With TLS 1.3 the client is through with the handshake before the broker looks at its certificate, and the broker's
+    /// alert may be lost when it closes the connection.
+    static func endOfLogin(_ tls: TLSOptions) -> String {
+        guard let certificate = tls.certificate else {
+            return
+                "the broker ended the session after the handshake; if it wants a client certificate, give one with its key"
+        }
+        return "the broker ended the session after the handshake, as it does where it does not accept the client's "
+            + "certificate '\(certificate)': look at its authority, dates and use, and into the broker's log"
+    }
+
     /// X509_V_ERR_ codes (OpenSSL, x509_vfy.h).
     private static func peerProblem(_ code: Int, _ tls: TLSOptions) -> String {
         switch code {

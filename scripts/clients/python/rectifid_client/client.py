@@ -35,6 +35,8 @@ class Client:
 
     url             amqp://user:password@host:port/vhost or amqps://; $RECTIFID_AMQP_URL by default
     pool            name that the pool's queues begin with
+    client_name     whom a fair share of the workers is for, such as a customer: jobs of different names do not wait for
+                    one another
     ca_file         PEM file of the authorities to trust with amqps://; the system's by default
     certificate     PEM files of the client's certificate and key, where the broker asks for one
     key
@@ -50,6 +52,7 @@ class Client:
         url: Optional[str] = None,
         *,
         pool: Optional[str] = None,
+        client_name: Optional[str] = None,
         ca_file: Optional[str] = None,
         certificate: Optional[str] = None,
         key: Optional[str] = None,
@@ -60,6 +63,7 @@ class Client:
     ) -> None:
         environment = os.environ
         self.pool = names.Pool(pool or environment.get("RECTIFID_POOL") or "rectifid")
+        self._client_name = client_name
         self._jobs: Dict[str, Job] = {}
         self._answers: Dict[str, List[bytes]] = {}
         self._patience = connect_timeout
@@ -148,6 +152,8 @@ class Client:
         self._check(job_id, lane, body, timeout, traceparent)
         now = time.time()
         headers = dict(headers or {}, **{"rectifid-due": int(now * 1000)})
+        if self._client_name is not None:
+            headers["rectifid-client"] = self._client_name
         if timeout is not None:
             headers["rectifid-deadline"] = int((now + timeout) * 1000)
         if traceparent:
@@ -158,10 +164,17 @@ class Client:
         job = Job(self, job_id, correlation_id, None if timeout is None else now + timeout + self._grace)
         self._jobs[correlation_id] = job
         patience = self._patience if timeout is None else min(timeout, self._patience)
+        properties = self._properties(names.PERSONALIZE, job_id, correlation_id, headers)
+        until = time.monotonic() + patience
+        key = self.pool.routing_key(lane, self._client_name)
         try:
-            self._link.publish(
-                self.pool.work_exchange, lane, self._properties(names.PERSONALIZE, job_id, correlation_id, headers), body,
-                time.monotonic() + patience, job_id)
+            try:
+                self._link.publish(self.pool.work_exchange, key, properties, body, until, job_id)
+            except Unavailable:
+                # The pool on the broker has fewer shards than this one.
+                if key == lane:
+                    raise
+                self._link.publish(self.pool.work_exchange, lane, properties, body, until, job_id)
         except BaseException:
             self._forget(correlation_id)
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import Optional
 
 CONTENT_TYPE = "application/x-protobuf"
 PERSONALIZE = "rectifid.v1.Personalization/Personalize"
@@ -39,13 +40,23 @@ def new_id() -> str:
 class Pool:
     """The workers that share a set of queues."""
 
-    def __init__(self, name: str = "rectifid") -> None:
+    def __init__(self, name: str = "rectifid", shards: int = 4) -> None:
         if not _pool.match(name):
             raise ValueError(f"pool name {name[:100]!r}: use 1 to 100 of A-Z a-z 0-9 . _ and -")
+        if not 1 <= shards <= 64:
+            raise ValueError(f"{shards} shards: 1 to 64 are possible")
         self.name = name
+        self.shards = shards
         self.work_exchange = f"{name}.work"
         self.control_exchange = f"{name}.control"
         self.cancel_exchange = f"{name}.cancel"
 
-    def work_queue(self, lane: str) -> str:
-        return f"{self.name}.work.{lane}"
+    def routing_key(self, lane: str, client_name: Optional[str]) -> str:
+        """Where a client's jobs wait: the lane's own queue, or the client's shard of it by FNV-1a of its name."""
+        if client_name is None:
+            return lane
+        value = 2_166_136_261
+        for byte in client_name.encode():
+            value = (value ^ byte) * 16_777_619 % (1 << 32)
+        shard = value % self.shards
+        return f"{lane}.{shard}" if shard else lane

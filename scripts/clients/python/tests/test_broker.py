@@ -70,6 +70,17 @@ class BrokerTests(unittest.TestCase):
         self.assertAlmostEqual(request.headers["rectifid-deadline"] / 1000, request.timestamp + 60, delta=2)
         self.assertEqual(job.job_id, "job-1")
 
+    def test_jobs_of_a_client_with_a_name_wait_in_its_shard_of_the_lane(self) -> None:
+        # FNV-1a of "a", of "b" and of "d" modulo 4 is 0, 1 and 3; shard 1 is not on the broker.
+        shard = f"{self.work}.3"
+        self.channel.queue_declare(shard, exclusive=True)
+        self.channel.queue_bind(shard, f"{self.pool}.work", "interactive.3")
+        for name in "abd":
+            self.client(client_name=name).submit(REQUEST, job_id=name)
+        requests = [self.channel.basic_get(queue, auto_ack=True)[1] for queue in (self.work, self.work, shard)]
+        self.assertEqual([request.message_id for request in requests], ["a", "b", "d"])
+        self.assertEqual([request.headers["rectifid-client"] for request in requests], ["a", "b", "d"])
+
     def test_copies_of_an_event_are_left_out_and_later_ones_stand(self) -> None:
         job = self.client().submit(REQUEST)
         request = self.take()

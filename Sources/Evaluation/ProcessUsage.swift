@@ -1,9 +1,12 @@
 import Foundation
 
-/// The most memory that this process ever held.
-public enum PeakMemory {
-    /// Resident, in bytes; nil where the system does not say.
-    public static var bytes: Int? {
+/// What this process took of the machine so far.
+public enum ProcessUsage {
+    /// Of all threads; other programs on the same cores do not count.
+    public static var processorSeconds: Double { Double(clock()) / 1e6 }
+
+    /// The most memory that was ever resident, in bytes; nil where the system does not say.
+    public static var peakBytes: Int? {
         guard let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8),
             let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
             let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first
