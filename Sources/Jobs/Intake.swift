@@ -71,7 +71,8 @@ struct Intake {
 
     /// Finds out how many shards the lanes have.
     ///
-    /// The pool's own, and those that are left of a pool that had more, or that another worker has declared. As long as they exist, clients may publish there.
+    /// The pool's own, and those that are left of a pool that had more, or that another worker has declared. As long as
+    /// they exist, clients may publish there.
     private mutating func survey() async throws(BrokerError) {
         guard nextSurvey.map({ ContinuousClock.now >= $0 }) ?? true else { return }
         for lane in Lane.allCases {

@@ -28,13 +28,15 @@ final class JobControl: Sendable {
         var stop: Stop?
         var iteration = 0
         var iterations = 0
-        var onStop: (@Sendable () -> Void)?
         /// Who hears of events, and the first of them for those who come later.
         var listeners: [AsyncStream<PersonalizeEvent.Body>.Continuation] = []
         var acceptance: PersonalizeEvent.Body?
         var unreachable = 0
         var outcome: JobComputation.Outcome?
         var waiting: [CheckedContinuation<JobComputation.Outcome, Never>] = []
+        var isSettled = false
+        var waitingForSettlement: [CheckedContinuation<Void, Never>] = []
+        var onStop: (@Sendable () -> Void)?
     }
 
     let jobID: String
@@ -104,11 +106,11 @@ extension JobControl {
 
     /// Notes that one of those who wait cannot be told; a job that nobody can be told of is not worth its computation.
     func noteUnreachable() {
-        contents.withLock { contents in
+        let isAlone = contents.withLock { contents in
             contents.unreachable += 1
-            guard contents.unreachable >= contents.listeners.count, contents.stop == nil else { return }
-            contents.stop = .undeliverable
+            return contents.unreachable >= contents.listeners.count
         }
+        if isAlone { ask(.undeliverable) }
     }
 
     /// Ends the job for all who wait.
@@ -121,6 +123,30 @@ extension JobControl {
         for listener in listeners { listener.finish() }
         for continuation in waiting { continuation.resume(returning: outcome) }
     }
+
+    /// Notes that the request which the job ran for has left.
+    func settle() {
+        let waiting = contents.withLock { contents in
+            contents.isSettled = true
+            defer { contents.waitingForSettlement = [] }
+            return contents.waitingForSettlement
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// Waits until the request which the job runs for has left.
+    func settled() async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let isSettled = contents.withLock { contents in
+                if !contents.isSettled { contents.waitingForSettlement.append(continuation) }
+                return contents.isSettled
+            }
+            if isSettled { continuation.resume() }
+        }
+    }
+
+    /// Whether the computation has ended.
+    var isOver: Bool { contents.withLock { $0.outcome != nil } }
 
     /// Whether the computation has ended without a picture: handed over, given up or failed.
     var isLeaving: Bool {

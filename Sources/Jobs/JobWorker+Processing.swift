@@ -18,6 +18,10 @@ extension JobWorker {
             return
         }
         if isLate(job) { return await refuse(job, of: request, .late(job.deadline)) }
+        await begin(job, of: request)
+    }
+
+    private func begin(_ job: Job, of request: HeldRequest) async {
         switch jobs.begin(job) {
         case .run(let control): await run(job, control: control, of: request)
         case .cancelled(let reason): await refuse(job, of: request, .cancelled(reason))
@@ -31,6 +35,10 @@ extension JobWorker {
         case .crowded:
             slots.giveBack()
             await postpone(job, of: request)
+        case .wait(let control):
+            // With the slot: whoever waits for jobs holds the others, and may not give one back for long.
+            await control.settled()
+            await begin(job, of: request)
         }
     }
 
@@ -55,8 +63,8 @@ extension JobWorker {
             ])
         let (outcome, sequence) = await compute(job, control: control, of: request)
         request.observer.began(.settle)
-        let isAnswered = await settle(request, job: job, control: control, outcome: outcome, sequence: sequence)
-        jobs.end(control, outcome: outcome, sequence: sequence, isAnswered: isAnswered)
+        let ending = await settle(request, job: job, control: control, outcome: outcome, sequence: sequence)
+        jobs.end(control, ending, sequence: sequence)
     }
 
     /// What is known of a request before it is read.
@@ -149,10 +157,10 @@ struct FailedAttempt: Error {
     var sequence: UInt64
     /// Whether to try no more, whatever the status says.
     var isLast = false
-    /// To try again with instead of the request's own body, where some of the work is done.
-    var body: [UInt8]?
     /// Whether another request for the same job fails at the same time, and tells operators of it.
     var isRepeat = false
+    /// To try again with instead of the request's own body, where some of the work is done.
+    var body: [UInt8]?
 }
 
 extension Status {

@@ -4,10 +4,19 @@ import Messages
 import RectifIDClient
 
 extension JobWorker {
-    /// Settles a request as its computation ended; true where its client has the result.
+    /// What its client has when a request has left.
+    enum Ending {
+        /// Nothing final: the job goes on, here or elsewhere, or somebody has to look at it.
+        case left
+        /// Why there is no picture.
+        case answered
+        case succeeded(PersonalizeResult)
+    }
+
+    /// Settles a request as its computation ended.
     func settle(
         _ request: HeldRequest, job: Job, control: JobControl, outcome: JobComputation.Outcome, sequence: UInt64
-    ) async -> Bool {
+    ) async -> Ending {
         let attempt = FailedAttempt(status: .ok, attempt: job.attempt, sequence: sequence)
         switch outcome {
         case .finished(let result, let state):
@@ -15,13 +24,13 @@ extension JobWorker {
             return await succeed(request, job: job, result: result, state: state, attempt: attempt, patience: patience)
         case .stopped(.undeliverable, let state):
             await bury(request, job: job, status: .undeliverable(request.address), state: state, attempt: attempt)
-            return false
+            return .left
         case .stopped(.abandon, _):
             await release(request, attempt: job.attempt)
-            return false
+            return .left
         case .stopped(_, let state):
             await handOver(request, job: job, state: state, sequence: sequence)
-            return false
+            return .left
         case .failed(let status, _):
             var attempt = attempt
             attempt.status = status
@@ -33,7 +42,7 @@ extension JobWorker {
     func succeed(
         _ request: HeldRequest, job: Job, result: PersonalizeResult, state: ResumeState?, attempt: FailedAttempt,
         patience: Duration
-    ) async -> Bool {
+    ) async -> Ending {
         let deposited: PersonalizeResult
         do throws(Status) { deposited = try await request.deposit(result) } catch {
             return await fail(request, await unfinished(attempt, error, of: request, job: job, state: state))
@@ -43,12 +52,12 @@ extension JobWorker {
             try await request.reply(event, patience: patience)
         } catch .unroutable {
             await bury(request, job: job, status: .undeliverable(request.address), state: state, attempt: attempt)
-            return false
+            return .left
         } catch {
             guard !error.isTransient, error != .cancelled, error != .closed else {
                 request.logger.error("result not delivered", metadata: ["error": "\(error)"])
                 await release(request, attempt: job.attempt)
-                return false
+                return .left
             }
             var attempt = attempt
             attempt.status = .unsendable(error, hasStore: configuration.claimCheck != nil)
@@ -63,7 +72,7 @@ extension JobWorker {
                 "similarity": "\(result.similarity?.after ?? 0)", "iterations": "\(result.losses.count)",
                 "bytes": "\(result.encodedPictureSize)",
             ])
-        return true
+        return .succeeded(deposited)
     }
 
     /// Sends the request back to its lane with its state; being interrupted is no attempt.
@@ -87,10 +96,8 @@ extension JobWorker {
 
     /// Ends an attempt without a picture: another attempt later, or an answer and, where somebody should look at it, a
     /// dead letter.
-    ///
-    /// - Returns: Whether its client has that answer.
     @discardableResult
-    func fail(_ request: HeldRequest, _ failure: FailedAttempt) async -> Bool {
+    func fail(_ request: HeldRequest, _ failure: FailedAttempt) async -> Ending {
         let status = failure.status
         request.logger.warning(
             "failed", metadata: ["code": "\(status.code.name)", "reason": "\(status.message)"])
@@ -100,11 +107,11 @@ extension JobWorker {
                     request, FailedAttempt(status: late, attempt: failure.attempt, sequence: failure.sequence))
             }
             await retry(request, failure)
-            return false
+            return .left
         }
         guard await answer(request, failure) else {
             await release(request, code: status.code, attempt: failure.attempt)
-            return false
+            return .left
         }
         // What its client has stopped, or no time is left for, is nothing to look into.
         let isWorthALook =
@@ -112,13 +119,13 @@ extension JobWorker {
         if isWorthALook,
             !(await publishAsDeadLetter(request, status, attempts: failure.attempt, body: failure.body))
         {
-            return true
+            return .answered
         }
         await request.acknowledge()
         leave(
             request,
             Settlement(.failed, code: status.code, isDeadLettered: isWorthALook, attempt: failure.attempt))
-        return true
+        return .answered
     }
 
     private func retry(_ request: HeldRequest, _ failure: FailedAttempt) async {
@@ -233,20 +240,20 @@ extension JobWorker {
 }
 
 extension Status {
-    static func unsendable(_ error: BrokerError, hasStore: Bool) -> Status {
-        let advice =
-            if case .messageTooLarge = error, !hasStore {
-                "; ask for a smaller picture or for JPEG, or start the workers with --store"
-            } else { "" }
-        return Status(.internal, "the result could not be sent: \(error)\(advice)", isRetryable: false)
-    }
-
     /// How long to wait at least before another attempt, where the failure says so (google.rpc.RetryInfo).
     var retryDelay: Duration {
         let delays = details.map { detail -> UInt64 in
             if case .retryInfo(let milliseconds) = detail { milliseconds } else { 0 }
         }
         return .milliseconds(Int64(clamping: delays.max() ?? 0))
+    }
+
+    static func unsendable(_ error: BrokerError, hasStore: Bool) -> Status {
+        let advice =
+            if case .messageTooLarge = error, !hasStore {
+                "; ask for a smaller picture or for JPEG, or start the workers with --store"
+            } else { "" }
+        return Status(.internal, "the result could not be sent: \(error)\(advice)", isRetryable: false)
     }
 
     static func undeliverable(_ address: ReplyAddress) -> Status {

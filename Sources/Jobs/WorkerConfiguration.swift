@@ -24,6 +24,8 @@ public struct WorkerConfiguration: Sendable {
     /// How long a queue that was empty is not asked again while others have jobs: so long a client's first job can be
     /// passed over, and so often an empty queue costs a round trip.
     public var emptyQueueRest: Duration = .milliseconds(100)
+    /// How long a worker that ends tries to get rid of its jobs once they have stopped computing.
+    public var drainGrace: Duration = .milliseconds(1500)
     /// How long a missing reply queue is waited for: its client may be connecting again.
     public var replyPatience: Duration = .seconds(15)
     /// How long a broker that is away or full is waited for before a job is given up to be redelivered.
@@ -32,12 +34,12 @@ public struct WorkerConfiguration: Sendable {
     public var declaresTopology = true
     public var messageLimits = MessageLimits.standard
     public var pictureLimits = PictureLimits.standard
-    /// The store for pictures too large for a message; without it they must be in messages.
-    public var claimCheck: ClaimCheck?
     /// How long, and up to how many bytes of pictures in all, answers are kept to be sent again when a job that has
     /// finished comes again; longer ago, or at another worker, it is computed again, to the same picture.
     public var keptAnswerAge: Duration = .seconds(600)
     public var keptAnswerBytes = 32 << 20
+    /// The store for pictures too large for a message; without it they must be in messages.
+    public var claimCheck: ClaimCheck?
     /// Longest side of previews, in pixels.
     public var previewSide = 256
     /// What the worker waits on between tries.

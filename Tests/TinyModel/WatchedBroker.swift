@@ -66,12 +66,6 @@ public final class WatchedBroker: Broker {
         try await base.consume(queue: queue, prefetch: prefetch, consumerTag: consumerTag)
     }
 
-    public func read(
-        stream: String, since: Duration, prefetch: UInt16
-    ) async throws(BrokerError) -> Consumer {
-        try await base.read(stream: stream, since: since, prefetch: prefetch)
-    }
-
     public func declare(_ topology: Topology) async throws(BrokerError) { try await base.declare(topology) }
 
     public func declareReplyQueue(_ queue: ReplyQueue) async throws(BrokerError) -> String {
