@@ -78,7 +78,7 @@ public final class JobWorker: Service {
         let remembering = Task { await listen(toCancellationsFrom: cancellations) }
         life.withLock { if $0 == .starting { $0 = .ready } }
         logger.info("ready", metadata: ["pool": "\(configuration.pool.name)", "slots": "\(configuration.slots)"])
-        let end: Result<Void, BrokerError> = await takeJobs()
+        let end = await takeJobsUntilDrained()
         life.withLock { $0 = .draining }
         listening.cancel()
         remembering.cancel()
@@ -91,6 +91,27 @@ public final class JobWorker: Service {
                 "succeeded": "\(counts.succeeded)", "failed": "\(counts.failed)", "handed over": "\(counts.handedOver)",
             ])
         try end.get()
+    }
+
+    /// Takes jobs until the last has left; what cannot leave in time after a drain is left to the broker, which gives it
+    /// to somebody else when the connection closes.
+    private func takeJobsUntilDrained() async -> Result<Void, BrokerError> {
+        let work = Task { await takeJobs() }
+        let limit = Task {
+            await slots.closed()
+            // Those that compute hand over at their next iteration, and get all the time they need for that.
+            while let control = jobs.computing { _ = await control.outcome() }
+            try? await configuration.clock.sleep(for: configuration.drainGrace)
+            guard !Task.isCancelled else { return }
+            logger.warning("some jobs could not be handed over in time; the broker takes them back")
+            work.cancel()
+        }
+        defer { limit.cancel() }
+        return await withTaskCancellationHandler {
+            await work.value
+        } onCancel: {
+            work.cancel()
+        }
     }
 
     /// Takes jobs while there are free slots, each in a task of its own, and waits for the last.
@@ -109,6 +130,7 @@ public final class JobWorker: Service {
                 } catch {
                     slots.giveBack()
                     holds.giveBack()
+                    if slots.isClosed, error == .cancelled { return .success(()) }
                     guard await recover(from: error, &backoff) else { return .failure(error) }
                 }
             }

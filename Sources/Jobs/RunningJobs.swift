@@ -9,7 +9,8 @@ final class RunningJobs: Sendable {
         var isDraining = false
         /// Why each was cancelled.
         var cancelled = RecentJobs<String>(.init(count: 100_000, age: Pool.cancellationLife))
-        var finished = RecentJobs<Void>(.init(count: 10_000, age: Pool.cancellationLife))
+        /// Whether each has a picture.
+        var finished = RecentJobs<Bool>(.init(count: 10_000, age: Pool.cancellationLife))
         var answers: RecentJobs<Answer>
         var followers = 0
         var counts = WorkerCounts()
@@ -27,6 +28,8 @@ final class RunningJobs: Sendable {
         case run(JobControl)
         /// It runs already.
         case follow(JobControl)
+        /// Its computation here is over, but what becomes of it is not settled: to be asked again after that.
+        case wait(JobControl)
         /// It has finished a moment ago.
         case repeated(Answer)
         case cancelled(reason: String)
@@ -59,6 +62,8 @@ final class RunningJobs: Sendable {
             // One that leaves is about to be sent on, or was: what comes now may be the very request it was sent on with.
             if let running = contents.running.values.first(where: { $0.jobID == id && !$0.isLeaving }) {
                 guard running.fingerprint == fingerprint else { return .reusedID }
+                // What it has published of itself comes back before it is settled.
+                if running.isOver { return .wait(running) }
                 guard contents.followers < Self.maximumFollowers else { return .crowded }
                 contents.followers += 1
                 return .follow(running)
@@ -73,20 +78,28 @@ final class RunningJobs: Sendable {
         }
     }
 
+    /// A job that computes, if any does.
+    var computing: JobControl? { contents.withLock { $0.running.values.first { !$0.isOver } } }
+
     /// Notes that a request does not wait for a running job any more.
     func leave(_ control: JobControl) {
         contents.withLock { $0.followers -= 1 }
     }
 
-    /// Notes that a job left; `isAnswered` where its client has a result.
-    func end(_ control: JobControl, outcome: JobComputation.Outcome, sequence: UInt64, isAnswered: Bool) {
+    /// Notes that a job left.
+    ///
+    /// - Parameter sequence: Of its last event.
+    func end(_ control: JobControl, _ ending: JobWorker.Ending, sequence: UInt64) {
+        defer { control.settle() }
         contents.withLock { contents in
             contents.running[ObjectIdentifier(control)] = nil
-            guard isAnswered else { return }
+            if case .left = ending { return }
             let now = wallTime.read()
-            contents.finished.note((), on: control.jobID, at: now)
             // Only pictures: what has failed can be sent again, put right or to another fate.
-            guard case .finished(let result, _) = outcome else { return }
+            guard case .succeeded(let result) = ending else {
+                return contents.finished.note(false, on: control.jobID, at: now)
+            }
+            contents.finished.note(true, on: control.jobID, at: now)
             contents.answers.note(
                 Answer(result: result, sequence: sequence, fingerprint: control.fingerprint), bytes: result.size,
                 on: control.jobID, at: now)
@@ -112,9 +125,11 @@ final class RunningJobs: Sendable {
                 contents.cancelled.note(request.reason, on: request.jobID, at: now)
                 return (.stopping, running.progress.iteration)
             }
-            if contents.finished.note(on: request.jobID, at: now) != nil {
+            if let hasPicture = contents.finished.note(on: request.jobID, at: now) {
                 // What ended because it was cancelled a moment ago has no result that could stand.
                 let isCancelled = contents.cancelled.note(on: request.jobID, at: now) != nil
+                // What has failed may be sent to work again from the dead letters.
+                if !hasPicture { contents.cancelled.note(request.reason, on: request.jobID, at: now) }
                 return (isCancelled ? .stopping : .finished, 0)
             }
             contents.cancelled.note(request.reason, on: request.jobID, at: now)

@@ -5,7 +5,7 @@ extension PersonalizeRequest {
     /// 64 bits of SipHash under a key that no sender knows.
     public var fingerprint: Int {
         var request = self
-        request.resume = nil
+        (request.resume, request.resumeKey) = (nil, nil)
         var hasher = Hasher()
         request.encode().withUnsafeBytes { hasher.combine(bytes: $0) }
         return hasher.finalize()

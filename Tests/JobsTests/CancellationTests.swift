@@ -94,6 +94,25 @@ struct CancellationTests {
     }
 
     @Test(arguments: BrokerKind.available)
+    func aJobThatWaitsForARetryIsRefusedByItsOwnWorker(kind: BrokerKind) async throws {
+        try await Stage.play(kind) { stage in
+            let client = try await stage.client()
+            var configuration = stage.configuration()
+            configuration.maximumAttempts = 100_000
+            let failing = ScriptedPersonalizer(onBegin: { (_) throws(Status) in throw Status(.unavailable, "later") })
+            try await stage.withWorker(failing, configuration: configuration) { worker in
+                let submission = try await client.submit(try Sample.request(), jobID: "retried")
+                try await eventually { worker.health.counts.retried >= 1 && worker.health.jobs.isEmpty }
+                #expect(try await firstReply(client.cancel(jobID: "retried")).outcome != .finished)
+                stage.passRetryDelay()
+                let result = try await submission.result()
+                #expect(result.status.code == .cancelled)
+            }
+            await client.close()
+        }
+    }
+
+    @Test(arguments: BrokerKind.available)
     func aJobThatWasHandedOverIsRefusedByAnotherWorker(kind: BrokerKind) async throws {
         try await Stage.play(kind) { stage in
             let client = try await stage.client()

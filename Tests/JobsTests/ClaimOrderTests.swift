@@ -105,9 +105,10 @@ struct ClaimOrderTests {
             let broker = OrderingBroker(base) { if losses.next() { base.loseConnection() } }
             let store = ScriptedStore()
             let client = try await stage.client()
-            try await stage.withWorker(
-                ScriptedPersonalizer(), broker: broker, configuration: configuration(stage, store)
-            ) { worker in
+            var configuration = configuration(stage, store)
+            // As another worker would, which does not have the answer.
+            configuration.keptAnswerBytes = 0
+            try await stage.withWorker(ScriptedPersonalizer(), broker: broker, configuration: configuration) { worker in
                 let result = try await client.submit(try Sample.request(), jobID: "twice").result()
                 try await eventually { store.calls.count == 2 && worker.health.jobs.isEmpty }
                 guard case .key(let key)? = result.picture?.content else {

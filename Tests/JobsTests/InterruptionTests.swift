@@ -143,6 +143,27 @@ struct InterruptionTests {
         }
     }
 
+    /// A client that is gone is waited for, but not by a worker that has to end.
+    @Test(arguments: BrokerKind.available)
+    func whatCannotLeaveInTimeIsLeftToTheBroker(kind: BrokerKind) async throws {
+        try await Stage.play(kind) { stage in
+            let broker = try await stage.connect()
+            try await broker.declare(stage.pool.topology)
+            var configuration = stage.configuration()
+            configuration.replyPatience = .seconds(3600)
+            configuration.drainGrace = .milliseconds(50)
+            let personalizer = ScriptedPersonalizer()
+            try await stage.withWorker(personalizer, configuration: configuration) { _ in
+                try await broker.publishJob(
+                    Sample.properties(jobID: "lonely", replyTo: "gone-" + stage.pool.name),
+                    body: try Sample.request(iterations: 0).encode(), pool: stage.pool)
+                try await eventually { personalizer.beginnings == 1 }
+            }
+            try await broker.wait(for: 1, in: stage.pool.workQueue(.interactive))
+            await broker.close()
+        }
+    }
+
     private func iterations(of events: [PersonalizeEvent]) -> [Int] {
         events.compactMap { if case .progress(let progress) = $0.body { progress.iteration } else { nil } }
     }

@@ -46,6 +46,53 @@ struct OverheadTests {
         }
     }
 
+    @Test(arguments: [1, 2])
+    func aWorkerTakesFiveHundredJobsASecondThatComputeNothing(clients: Int) async throws {
+        try await Stage.play(.rabbitMQ) { stage in
+            var log = try await ReplyLog(on: stage)
+            let body = try Sample.request(iterations: 0).encode()
+            let count = 3000
+            for index in 0..<count {
+                let queue = stage.pool.workQueue(.interactive, ofClient: "client-\(index % clients)")
+                try await log.broker.publish(
+                    OutgoingMessage(Sample.properties(jobID: "job-\(index)", replyTo: log.queue), body: body),
+                    exchange: stage.pool.workExchange, routingKey: queue.routingKey)
+            }
+            try await stage.withWorker(ScriptedPersonalizer()) { _ in
+                _ = try await log.nextResult()
+                let start = ContinuousClock.now
+                for _ in 1..<count { #expect(try await log.nextResult().result.status == .ok) }
+                let rate = Double(count - 1) / ((ContinuousClock.now - start) / .seconds(1))
+                print("no-op jobs of \(clients) clients through one worker: \(Int(rate)) a second")
+                #expect(rate >= 500)
+            }
+            await log.broker.close()
+        }
+    }
+
+    @Test func aDrainTakesNoLongerThanTheIterationAndTwoSeconds() async throws {
+        try await Stage.play(.rabbitMQ) { stage in
+            let client = try await stage.client()
+            let broker = try await stage.connect()
+            let iteration = Duration.milliseconds(300)
+            let personalizer = ScriptedPersonalizer(onPass: { (_) throws(Status) in Thread.sleep(forTimeInterval: 0.3) }
+            )
+            let worker = JobWorker(
+                broker: broker, personalizer: personalizer, configuration: stage.configuration(), logger: Stage.silent)
+            let life = Task { try await worker.run() }
+            var events = try await client.submit(try Sample.request(iterations: 100)).makeAsyncIterator()
+            _ = try await events.next()
+            let start = ContinuousClock.now
+            worker.drain()
+            try await life.value
+            await broker.close()
+            let time = ContinuousClock.now - start
+            print("drain with a job of \(iteration) an iteration: \(time)")
+            #expect(time < iteration + .seconds(2) && worker.health.counts.handedOver == 1)
+            await client.close()
+        }
+    }
+
     /// How long the scripted sampler takes, which is not the worker's time.
     private func samplerTime() throws -> Duration {
         let count = 20
