@@ -98,6 +98,9 @@ struct BrokerOptions: ParsableArguments {
         }
     }
 
+    /// Who the broker takes this command for, where the URL says so.
+    var user: String? { try? RabbitMQConfiguration(url: amqpURL ?? Self.standardURL).endpoint.username }
+
     func namedPool() throws(BrokerError) -> Pool {
         let standard = Pool.standard
         return try Pool(

@@ -36,6 +36,13 @@ struct Submit: AsyncParsableCommand {
     @Option(help: "The job's id, to send the same job again; a random one by default. [RECTIFID_JOB_ID]")
     var jobID: String?
 
+    @Option(
+        help: """
+            Whom a fair share of the workers is for: jobs of different names do not wait for one another. The broker's user \
+            by default. [RECTIFID_CLIENT]
+            """)
+    var client: String?
+
     @Option(help: "Folder to write previews to, one every --preview-interval iterations. [RECTIFID_PREVIEWS]")
     var previews: String?
 
@@ -50,6 +57,7 @@ struct Submit: AsyncParsableCommand {
         lane = try EnvironmentValue.value(lane, "lane")
         deadline = try EnvironmentValue.value(deadline, "deadline")
         jobID = try EnvironmentValue.value(jobID, "job-id")
+        client = try EnvironmentValue.value(client, "client")
         previews = try EnvironmentValue.value(previews, "previews")
         previewInterval = try EnvironmentValue.value(previewInterval, "preview-interval")
         json = try EnvironmentValue.flag(json, "json")
@@ -58,6 +66,9 @@ struct Submit: AsyncParsableCommand {
         }
         if let id = jobID, !Wire.isJobID(id) {
             throw ValidationError("--job-id '\(id)'; 1 to 128 visible ASCII characters are possible")
+        }
+        if let client, !(1...200).contains(client.utf8.count) {
+            throw ValidationError("--client '\(client)'; 1 to 200 bytes are possible")
         }
         if let interval = previewInterval, !(1...1000).contains(interval) {
             throw ValidationError("--preview-interval \(interval); 1 to 1000 are possible")
@@ -71,6 +82,7 @@ struct Submit: AsyncParsableCommand {
             let request = try await deposited(try request(), jobID: id, claimCheck)
             var configuration = ClientConfiguration()
             configuration.declaresTopology = true
+            configuration.clientName = client ?? broker.user
             let client = try await PersonalizationClient.connect(
                 to: connection, pool: pool, configuration: configuration)
             let submission = try await client.submit(
