@@ -98,11 +98,15 @@ import Testing
     }
 
     #if arch(x86_64)
-        private static let hasAVX2 =
-            (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.contains(" avx2 ") ?? false
+        private static let processor = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+        private static let hasAVX2 = processor.contains(" avx2 ")
+        /// With AVX-512 oneDNN 2.6 has no depthwise kernel for pictures whose channels lie together.
+        private static let withKernels = common.filter {
+            $0.window.groups == 1 || !processor.contains(" avx512f ")
+        }
 
         /// Otherwise the tests above would compare the reference with itself.
-        @Test(.enabled(if: hasAVX2), arguments: common) func kernelsAreThere(_ example: Example) throws {
+        @Test(.enabled(if: hasAVX2), arguments: withKernels) func kernelsAreThere(_ example: Example) throws {
             let filter = ConvolutionFilter(weights: try example.operands().weights)
             let geometry = try ConvolutionGeometry(
                 input: example.input, filter: example.filter, example.window, "convolve")

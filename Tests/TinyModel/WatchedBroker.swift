@@ -62,6 +62,10 @@ public final class WatchedBroker: Broker {
 
     public func get(queue: String) async throws(BrokerError) -> Delivery? { try await base.get(queue: queue) }
 
+    public func read(stream: String, since age: Duration, prefetch: UInt16) async throws(BrokerError) -> Consumer {
+        try await base.read(stream: stream, since: age, prefetch: prefetch)
+    }
+
     public func consume(queue: String, prefetch: UInt16, consumerTag: String?) async throws(BrokerError) -> Consumer {
         try await base.consume(queue: queue, prefetch: prefetch, consumerTag: consumerTag)
     }
