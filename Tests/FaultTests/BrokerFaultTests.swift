@@ -97,7 +97,8 @@ struct BrokerFaultTests {
                 do { try await scene.submit("after") } catch BrokerError.unroutable { continue }
                 break
             }
-            try await scene.expectAnswers(["after"])
+            // Its queue may be made anew while it is taken, and then it is delivered again.
+            try await scene.expectAnswers(["after"], again: 0...1)
         }
     }
 
