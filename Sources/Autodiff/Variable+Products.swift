@@ -4,16 +4,20 @@ public import Tensors
 extension Variable {
     /// x W^T + b for `[.., I]`, weights `[O, I]`, bias `[O]`; the record keeps only the weights.
     ///
+    /// - Parameter result: The format of the result; the derivative is in the format of this variable.
     /// - Returns: `[.., O]`.
-    public func linear(_ weights: any Matrix, bias: Tensor? = nil) throws(TensorError) -> Variable {
+    public func linear(
+        _ weights: any Matrix, bias: Tensor? = nil, result: Precision = .float32
+    ) throws(TensorError) -> Variable {
         guard shape.rank > 0, shape[-1] == weights.shape[1] else {
             throw .mismatch("linear", shape, weights.shape, "the innermost extent must be the number of inputs")
         }
         guard bias.map({ $0.shape == [weights.shape[0]] }) ?? true else {
             throw .mismatch("linear bias", bias?.shape ?? [], weights.shape, "one bias per output is needed")
         }
-        return mapped(try device.linear(tensor, weights, bias: bias)) { (dy) throws(TensorError) in
-            try dy.device.linearInputGradient(dy, weights)
+        let precision = tensor.precision
+        return mapped(try device.linear(tensor, weights, bias: bias, result: result)) { (dy) throws(TensorError) in
+            try dy.device.linearInputGradient(dy, weights, result: precision)
         }
     }
 
@@ -53,9 +57,10 @@ extension Variable {
     ///
     /// The record keeps the filter and the input's shape, not the input.
     ///
+    /// - Parameter result: The format of the result; the derivative is in the format of this variable.
     /// - Returns: `[N, H', W', O]`.
     public func convolved(
-        _ filter: any Filter, bias: Tensor? = nil, _ window: Window = Window()
+        _ filter: any Filter, bias: Tensor? = nil, _ window: Window = Window(), result: Precision = .float32
     ) throws(TensorError) -> Variable {
         guard shape.rank == 4, window.groups > 0, shape[3] == filter.shape[3] * window.groups,
             filter.shape[0] % window.groups == 0
@@ -70,9 +75,10 @@ extension Variable {
         guard bias.map({ $0.shape == [filter.shape[0]] }) ?? true else {
             throw .mismatch("convolve bias", bias?.shape ?? [], filter.shape, "one bias per output channel is needed")
         }
-        let input = shape
-        return mapped(try device.convolve(tensor, filter, bias: bias, window)) { (dy) throws(TensorError) in
-            try dy.device.convolveInputGradient(dy, filter, window, input: input)
+        let (input, precision) = (shape, tensor.precision)
+        let value = try device.convolve(tensor, filter, bias: bias, window, result: result)
+        return mapped(value) { (dy) throws(TensorError) in
+            try dy.device.convolveInputGradient(dy, filter, window, input: input, result: precision)
         }
     }
 

@@ -19,6 +19,7 @@ struct rectifid_convolution {
     dnnl_primitive_t primitive;
     const char *kernel;
     rectifid_convolution_kind kind;
+    dnnl_data_type_t operands, result;
     dnnl_memory_desc_t in, out, bias, plain, filter, scratch;
 };
 
@@ -57,21 +58,28 @@ uint32_t rectifid_convolution_version(void) {
     return (uint32_t)version->major << 16 | (uint32_t)(version->minor & 255) << 8 | (uint32_t)(version->patch & 255);
 }
 
+bool rectifid_convolution_multiplies_bfloat16(void) {
+    const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+    return (isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
+}
+
 // Pictures in memory are [N, H, W, C]; oneDNN names dimensions in the order N, C, H, W whatever the memory's.
-static dnnl_status_t picture(dnnl_memory_desc_t *description, int64_t n, int64_t h, int64_t w, int64_t c) {
+static dnnl_status_t picture(dnnl_memory_desc_t *description, dnnl_data_type_t type, int64_t n, int64_t h, int64_t w,
+                             int64_t c) {
     const dnnl_dims_t dims = {n, c, h, w};
-    return dnnl_memory_desc_init_by_tag(description, 4, dims, dnnl_f32, dnnl_nhwc);
+    return dnnl_memory_desc_init_by_tag(description, 4, dims, type, dnnl_nhwc);
 }
 
 // Filters in memory are [O, kh, kw, I / groups], the groups' outputs after each other.
-static dnnl_status_t filter(dnnl_memory_desc_t *description, const rectifid_convolution_geometry *g, bool any) {
+static dnnl_status_t filter(dnnl_memory_desc_t *description, dnnl_data_type_t type,
+                            const rectifid_convolution_geometry *g, bool any) {
     const int64_t inputs = g->channels / g->groups;
     if (g->groups == 1) {
         const dnnl_dims_t dims = {g->outputs, inputs, g->kernel_height, g->kernel_width};
-        return dnnl_memory_desc_init_by_tag(description, 4, dims, dnnl_f32, any ? dnnl_format_tag_any : dnnl_ohwi);
+        return dnnl_memory_desc_init_by_tag(description, 4, dims, type, any ? dnnl_format_tag_any : dnnl_ohwi);
     }
     const dnnl_dims_t dims = {g->groups, g->outputs / g->groups, inputs, g->kernel_height, g->kernel_width};
-    return dnnl_memory_desc_init_by_tag(description, 5, dims, dnnl_f32, any ? dnnl_format_tag_any : dnnl_gohwi);
+    return dnnl_memory_desc_init_by_tag(description, 5, dims, type, any ? dnnl_format_tag_any : dnnl_gohwi);
 }
 
 static dnnl_status_t operation(const rectifid_convolution_geometry *g, rectifid_convolution *c,
@@ -84,14 +92,16 @@ static dnnl_status_t operation(const rectifid_convolution_geometry *g, rectifid_
         (g->out_width - 1) * g->stride_width + (g->kernel_width - 1) * g->dilation_width + 1 - g->width - g->left};
     dnnl_memory_desc_t any;
     dnnl_status_t status = dnnl_memory_desc_init_by_tag(&c->bias, 1, bias_dims, dnnl_f32, dnnl_x);
-    if (status == dnnl_success) status = filter(&c->plain, g, false);
-    if (status == dnnl_success) status = filter(&any, g, true);
+    if (status == dnnl_success) status = filter(&c->plain, c->operands, g, false);
+    if (status == dnnl_success) status = filter(&any, c->operands, g, true);
     if (status != dnnl_success) return status;
 
+    const bool backward = c->kind == RECTIFID_CONVOLUTION_INPUT_GRADIENT;
+    const dnnl_data_type_t x_type = backward ? c->result : c->operands, y_type = backward ? c->operands : c->result;
     dnnl_memory_desc_t x, y;
-    if ((status = picture(&x, g->images, g->height, g->width, g->channels)) != dnnl_success) return status;
-    if ((status = picture(&y, g->images, g->out_height, g->out_width, g->outputs)) != dnnl_success) return status;
-    if (c->kind == RECTIFID_CONVOLUTION_INPUT_GRADIENT) {
+    if ((status = picture(&x, x_type, g->images, g->height, g->width, g->channels)) != dnnl_success) return status;
+    if ((status = picture(&y, y_type, g->images, g->out_height, g->out_width, g->outputs)) != dnnl_success) return status;
+    if (backward) {
         c->in = y, c->out = x;
         return dnnl_dilated_convolution_backward_data_desc_init(operation, dnnl_convolution_direct, &x, &any, &y,
                                                                 strides, dilates, before, after);
@@ -130,6 +140,7 @@ static dnnl_status_t complete(rectifid_convolution *c, const dnnl_convolution_de
 
 rectifid_convolution_status rectifid_convolution_create(const rectifid_convolution_geometry *geometry,
                                                         rectifid_convolution_kind kind,
+                                                        rectifid_convolution_formats formats,
                                                         rectifid_convolution **convolution) {
     *convolution = NULL;
     dnnl_status_t status = prepare();
@@ -137,6 +148,8 @@ rectifid_convolution_status rectifid_convolution_create(const rectifid_convoluti
     rectifid_convolution *made = calloc(1, sizeof *made);
     if (!made) return RECTIFID_CONVOLUTION_NO_MEMORY;
     made->kind = kind;
+    made->operands = formats.narrow_operands ? dnnl_bf16 : dnnl_f32;
+    made->result = formats.narrow_result ? dnnl_bf16 : dnnl_f32;
     dnnl_convolution_desc_t description;
     status = operation(geometry, made, &description);
     if (status == dnnl_success) status = complete(made, &description);
@@ -195,29 +208,37 @@ static dnnl_status_t execute(dnnl_primitive_t primitive, arguments *a) {
     return status;
 }
 
-rectifid_convolution_status rectifid_convolution_reorder_filter(const rectifid_convolution *convolution,
-                                                                const float *plain, float *reordered) {
+static dnnl_status_t reorder(const dnnl_memory_desc_t *from, const void *source, const dnnl_memory_desc_t *to,
+                             void *target) {
     dnnl_primitive_desc_t description = NULL;
     dnnl_primitive_t primitive = NULL;
     dnnl_status_t status = prepare();
     if (status == dnnl_success)
-        status = dnnl_reorder_primitive_desc_create(&description, &convolution->plain, engine, &convolution->filter,
-                                                    engine, NULL);
+        status = dnnl_reorder_primitive_desc_create(&description, from, engine, to, engine, NULL);
     if (status == dnnl_success) status = dnnl_primitive_create(&primitive, description);
     if (status == dnnl_success) {
         arguments operands = {0};
-        add(&operands, DNNL_ARG_FROM, &convolution->plain, plain);
-        add(&operands, DNNL_ARG_TO, &convolution->filter, reordered);
+        add(&operands, DNNL_ARG_FROM, from, source);
+        add(&operands, DNNL_ARG_TO, to, target);
         status = execute(primitive, &operands);
     }
     if (primitive) dnnl_primitive_destroy(primitive);
     if (description) dnnl_primitive_desc_destroy(description);
-    return translated(status);
+    return status;
 }
 
-rectifid_convolution_status rectifid_convolution_run(const rectifid_convolution *convolution, const float *in,
-                                                     const float *filter, const float *bias, float *out,
-                                                     void *scratch) {
+rectifid_convolution_status rectifid_convolution_reorder_filter(const rectifid_convolution *convolution,
+                                                                const void *plain, void *reordered) {
+    return translated(reorder(&convolution->plain, plain, &convolution->filter, reordered));
+}
+
+rectifid_convolution_status rectifid_convolution_restore_filter(const rectifid_convolution *convolution,
+                                                                const void *reordered, void *plain) {
+    return translated(reorder(&convolution->filter, reordered, &convolution->plain, plain));
+}
+
+rectifid_convolution_status rectifid_convolution_run(const rectifid_convolution *convolution, const void *in,
+                                                     const void *filter, const float *bias, void *out, void *scratch) {
     const dnnl_status_t status = prepare();
     if (status != dnnl_success) return translated(status);
     const bool forward = convolution->kind != RECTIFID_CONVOLUTION_INPUT_GRADIENT;

@@ -1,5 +1,6 @@
 #include "activations.h"
 #include "exponential.h"
+#include "number.h"
 #include "vectorize.h"
 
 #include <float.h>
@@ -107,19 +108,37 @@ void rectifid_prelu_gradient(const float *restrict x, const float *restrict slop
 }
 
 RECTIFID_VECTORIZE
-void rectifid_geglu(const float *restrict x, float *restrict out, size_t rows, size_t c) {
-    for (size_t r = 0; r < rows; r++, x += 2 * c, out += c)
-        for (size_t i = 0; i < c; i++) out[i] = x[i] * gelu(x[c + i]);
+void rectifid_geglu(const void *x, void *out, rectifid_format format, size_t rows, size_t c) {
+    float value_buffer[RUN], gate_buffer[RUN], out_buffer[RUN];
+    for (size_t r = 0; r < rows; r++)
+        for (size_t from = 0; from < c; from += RUN) {
+            const size_t n = run_length(from, c), at = r * c + from;
+            const float *restrict value = read_run(x, format, 2 * r * c + from, n, value_buffer);
+            const float *restrict gate = read_run(x, format, (2 * r + 1) * c + from, n, gate_buffer);
+            float *restrict y = run_to_write(out, format, at, out_buffer);
+            for (size_t i = 0; i < n; i++) y[i] = value[i] * gelu(gate[i]);
+            write_run(out, format, at, n, out_buffer);
+        }
 }
 
 RECTIFID_VECTORIZE
-void rectifid_geglu_gradient(const float *restrict x, const float *restrict dy, float *restrict dx, size_t rows,
-                             size_t c) {
-    for (size_t r = 0; r < rows; r++, x += 2 * c, dy += c, dx += 2 * c)
-        for (size_t i = 0; i < c; i++) {
-            const float gate = x[c + i];
-            dx[i] = dy[i] * gelu(gate);
-            dx[c + i] = dy[i] * x[i] * gelu_slope(gate);
+void rectifid_geglu_gradient(const void *x, const void *dy, rectifid_format dy_format, void *dx, rectifid_format format,
+                             size_t rows, size_t c) {
+    float value_buffer[RUN], gate_buffer[RUN], dy_buffer[RUN], dvalue_buffer[RUN], dgate_buffer[RUN];
+    for (size_t r = 0; r < rows; r++)
+        for (size_t from = 0; from < c; from += RUN) {
+            const size_t n = run_length(from, c), first = 2 * r * c + from, second = first + c;
+            const float *restrict value = read_run(x, format, first, n, value_buffer);
+            const float *restrict gate = read_run(x, format, second, n, gate_buffer);
+            const float *restrict back = read_run(dy, dy_format, r * c + from, n, dy_buffer);
+            float *restrict dvalue = run_to_write(dx, format, first, dvalue_buffer);
+            float *restrict dgate = run_to_write(dx, format, second, dgate_buffer);
+            for (size_t i = 0; i < n; i++) {
+                dvalue[i] = back[i] * gelu(gate[i]);
+                dgate[i] = back[i] * value[i] * gelu_slope(gate[i]);
+            }
+            write_run(dx, format, first, n, dvalue_buffer);
+            write_run(dx, format, second, n, dgate_buffer);
         }
 }
 

@@ -1,4 +1,5 @@
 #include "elementwise.h"
+#include "number.h"
 #include "vectorize.h"
 
 #include <math.h>
@@ -86,12 +87,6 @@ void rectifid_absolute_gradient(const float *restrict x, const float *restrict d
     for (size_t i = 0; i < n; i++) out[i] = x[i] > 0 ? dy[i] : (x[i] < 0 ? -dy[i] : 0.0f);
 }
 
-static inline float float_of_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
 // A binary16 exponent is rebased by multiplying with 2^112: it turns subnormal halves into normal floats with no
 // branch, and only infinities and NaNs need their exponent filled in.
 RECTIFID_VECTORIZE
@@ -110,5 +105,15 @@ void rectifid_widen_float16(const uint16_t *restrict x, float *restrict out, siz
 
 RECTIFID_VECTORIZE
 void rectifid_widen_bfloat16(const uint16_t *restrict x, float *restrict out, size_t n) {
-    for (size_t i = 0; i < n; i++) out[i] = float_of_bits((uint32_t)x[i] << 16);
+    for (size_t i = 0; i < n; i++) out[i] = widened(x[i]);
+}
+
+RECTIFID_VECTORIZE
+void rectifid_narrow_bfloat16(const float *restrict x, uint16_t *restrict out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = narrowed(x[i]);
+}
+
+RECTIFID_VECTORIZE
+void rectifid_add_bfloat16(const uint16_t *restrict a, const uint16_t *restrict b, uint16_t *restrict out, size_t n) {
+    for (size_t i = 0; i < n; i++) out[i] = narrowed(widened(a[i]) + widened(b[i]));
 }

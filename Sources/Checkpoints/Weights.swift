@@ -7,19 +7,29 @@ public struct Weights: Sendable {
     public let file: Safetensors
     /// What all names start with, dot included; empty for the whole file.
     public let prefix: String
+    /// What layers that are made of them compute their products in; the file may keep them in another format.
+    public let precision: Precision
 
     /// All tensors of a file.
-    public init(_ file: Safetensors) {
-        self.init(file: file, prefix: "")
+    public init(_ file: Safetensors, precision: Precision = .float32) {
+        self.init(file: file, prefix: "", precision: precision)
     }
 
-    private init(file: Safetensors, prefix: String) {
+    private init(file: Safetensors, prefix: String, precision: Precision) {
         self.file = file
         self.prefix = prefix
+        self.precision = precision
+    }
+
+    /// The same weights for products in another format.
+    public func computing(in precision: Precision) -> Weights {
+        Weights(file: file, prefix: prefix, precision: precision)
     }
 
     /// The part of that name.
-    public subscript(part: String) -> Weights { Weights(file: file, prefix: prefix + part + ".") }
+    public subscript(part: String) -> Weights {
+        Weights(file: file, prefix: prefix + part + ".", precision: precision)
+    }
 
     /// The part of that number, as lists of modules are named.
     public subscript(index: Int) -> Weights { self[String(index)] }

@@ -40,6 +40,8 @@ public final class Model: Sendable {
     public let hash: String
     /// What a request that says nothing gets.
     public let defaults: Settings
+    /// What the U-Net and the decoder compute their products in.
+    public let precision: Precision
     /// Kinds of subjects that this model has a discriminator for.
     public let subjects: [Subject]
 
@@ -55,14 +57,21 @@ public final class Model: Sendable {
     /// - Parameters:
     ///   - path: A folder in diffusers' layout.
     ///   - judges: Discriminators in place of, or besides, those of the folder's `rectifid.json`.
+    ///   - precision: Of the products of the U-Net and the decoder, which are nearly all of the work; texts and
+    ///     discriminators are float32 always.
     /// - Throws: ``GenerationError`` that names the file at fault.
-    public init(_ path: String, judges: Judges = Judges()) throws(GenerationError) {
+    public init(
+        _ path: String, judges: Judges = Judges(), precision: Precision = .float32
+    ) throws(GenerationError) {
+        self.precision = precision
         do {
             let folder = try DiffusersFolder(path)
             scheduler = try folder.configuration(of: .scheduler)
             promptEncoder = try PromptEncoder(folder)
-            network = try UNet(try folder.configuration(of: .unet), try folder.weights(of: .unet))
-            decoder = try ImageDecoder(try folder.configuration(of: .decoder), try folder.weights(of: .decoder))
+            network = try UNet(
+                try folder.configuration(of: .unet), try folder.weights(of: .unet).computing(in: precision))
+            decoder = try ImageDecoder(
+                try folder.configuration(of: .decoder), try folder.weights(of: .decoder).computing(in: precision))
             let sample: SampleSize = try folder.configuration(of: .unet)
             defaults = try Settings(
                 folder, scheduler: scheduler, side: (sample.side ?? 64) * decoder.configuration.factor)

@@ -34,18 +34,24 @@ public struct Attention: Sendable {
     ///
     /// - Parameter causal: Hides later positions, for text.
     public func callAsFunction(_ x: Variable, causal: Bool = false) throws(TensorError) -> Variable {
-        try output(try query(x).attending(keys: try key(x), values: try value(x), heads: heads, causal: causal))
+        let precision = x.tensor.precision
+        let (keys, values) = (try key(x, result: precision), try value(x, result: precision))
+        return try output(
+            try query(x, result: precision).attending(keys: keys, values: values, heads: heads, causal: causal))
     }
 
     /// Attention to another sequence, which carries no gradient.
     public func callAsFunction(_ x: Variable, to other: KeysAndValues) throws(TensorError) -> Variable {
         try output(
-            try query(x).attending(keys: Variable(other.keys), values: Variable(other.values), heads: heads))
+            try query(x, result: x.tensor.precision).attending(
+                keys: Variable(other.keys), values: Variable(other.values), heads: heads))
     }
 
     /// What ``callAsFunction(_:to:)`` needs of a sequence `[N, S, inputs]`.
     public func keysAndValues(of sequence: Tensor) throws(TensorError) -> KeysAndValues {
         let sequence = Variable(sequence)
-        return KeysAndValues(keys: try key(sequence).tensor, values: try value(sequence).tensor)
+        return KeysAndValues(
+            keys: try key(sequence, result: key.weight.precision).tensor,
+            values: try value(sequence, result: value.weight.precision).tensor)
     }
 }

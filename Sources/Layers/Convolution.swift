@@ -15,23 +15,30 @@ public struct Convolution: Sendable {
     ///   - weight: `[outputs, inputs / groups, kernel height, kernel width]`.
     ///   - bias: `[outputs]`.
     ///   - window: Strides, borders and groups.
+    ///   - precision: Of the products.
     /// - Throws: ``TensorError`` where the shapes do not fit.
-    public init(weight: Tensor, bias: Tensor?, _ window: Window = Window()) throws(TensorError) {
+    public init(
+        weight: Tensor, bias: Tensor?, _ window: Window = Window(), precision: Precision = .float32
+    ) throws(TensorError) {
         guard weight.shape.rank == 4, bias.map({ $0.shape == [weight.shape[0]] }) ?? true else {
             throw .mismatch("convolution", weight.shape, bias?.shape ?? [], "[O, I, kh, kw] and [O] are needed")
         }
-        filter = try weight.device.filter(try weight.device.transpose(weight, axes: [0, 2, 3, 1]))
+        filter = try weight.device.filter(try weight.device.transpose(weight, axes: [0, 2, 3, 1]), precision)
         self.bias = bias
         self.window = window
     }
 
     /// `[N, H, W, inputs]` to `[N, H', W', outputs]`.
     ///
-    /// - Parameter shift: `[outputs]`, added to every pixel with the bias, at no cost of its own.
-    public func callAsFunction(_ x: Variable, shift: Tensor? = nil) throws(TensorError) -> Variable {
-        guard let shift else { return try x.convolved(filter, bias: bias, window) }
-        guard let bias else { return try x.convolved(filter, bias: shift, window) }
+    /// - Parameters:
+    ///   - shift: `[outputs]`, added to every pixel with the bias, at no cost of its own.
+    ///   - result: The format of the result.
+    public func callAsFunction(
+        _ x: Variable, shift: Tensor? = nil, result: Precision = .float32
+    ) throws(TensorError) -> Variable {
+        guard let shift else { return try x.convolved(filter, bias: bias, window, result: result) }
+        guard let bias else { return try x.convolved(filter, bias: shift, window, result: result) }
         let both = try shift.device.binary(.add, bias, shift, result: shift.shape)
-        return try x.convolved(filter, bias: both, window)
+        return try x.convolved(filter, bias: both, window, result: result)
     }
 }

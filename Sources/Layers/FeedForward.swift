@@ -18,7 +18,7 @@ public struct GatedFeedForward: Sendable {
 
     /// `[.., C]` to the same shape.
     public func callAsFunction(_ x: Variable) throws(TensorError) -> Variable {
-        try narrow(try widen(x).geglu())
+        try narrow(try widen(x, result: x.tensor.precision).geglu())
     }
 }
 

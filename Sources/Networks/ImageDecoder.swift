@@ -21,11 +21,13 @@ public struct ImageDecoder: Sendable {
         self.configuration = configuration
         let (latent, groups) = (configuration.latentChannels, configuration.normGroups)
         let channels = Array(configuration.channels.reversed())
+        // First and last convolution cost next to nothing and stay in float32.
+        let exact = weights.computing(in: .float32)
         let decoder = weights["decoder"], middle = decoder["mid_block"]
         postQuantization =
             configuration.hasPostQuantConvolution
-            ? try weights.linear("post_quant_conv", from: latent, to: latent) : nil
-        input = try decoder.convolution("conv_in", from: latent, to: channels[0])
+            ? try exact.linear("post_quant_conv", from: latent, to: latent) : nil
+        input = try exact["decoder"].convolution("conv_in", from: latent, to: channels[0])
         middle1 = try ResidualBlock(
             middle["resnets.0"], from: channels[0], to: channels[0], groups: groups, epsilon: 1e-6)
         attention =
@@ -42,8 +44,9 @@ public struct ImageDecoder: Sendable {
         }
         self.levels = levels
         let last = configuration.channels[0]
-        outputNorm = try decoder.groupNorm("conv_norm_out", channels: last, groups: groups, epsilon: 1e-6, silu: true)
-        output = try decoder.convolution("conv_out", from: last, to: configuration.outputChannels)
+        outputNorm = try exact["decoder"].groupNorm(
+            "conv_norm_out", channels: last, groups: groups, epsilon: 1e-6, silu: true)
+        output = try exact["decoder"].convolution("conv_out", from: last, to: configuration.outputChannels)
     }
 
     /// Decodes latents.

@@ -11,14 +11,18 @@ struct ResidualBlock: Sendable {
     private let norm2: GroupNorm  // norm2, and SiLU
     private let convolution2: Convolution  // conv2
     private let shortcut: Linear?  // conv_shortcut, where the number of channels changes
+    /// Of everything but the sum with the input, which carries what all blocks before it have added.
+    private let precision: Precision
 
     init(
         _ weights: Weights, from inputs: Int, to outputs: Int, timeWidth: Int? = nil, groups: Int, epsilon: Float
     ) throws(CheckpointError) {
+        precision = weights.precision
         norm1 = try weights.groupNorm("norm1", channels: inputs, groups: groups, epsilon: epsilon, silu: true)
         convolution1 = try weights.convolution("conv1", from: inputs, to: outputs)
         if let timeWidth {
-            timeProjection = try weights.linear("time_emb_proj", from: timeWidth, to: outputs)
+            // One row: nothing to gain by bfloat16.
+            timeProjection = try weights.computing(in: .float32).linear("time_emb_proj", from: timeWidth, to: outputs)
         } else {
             timeProjection = nil
         }
@@ -35,13 +39,13 @@ struct ResidualBlock: Sendable {
         if let time, let timeProjection {
             let shift = try timeProjection(time)
             if shift.shape[0] == 1 {
-                y = try convolution1(y, shift: try shift.tensor.reshaped([shift.shape[1]]))
+                y = try convolution1(y, shift: try shift.tensor.reshaped([shift.shape[1]]), result: precision)
             } else {
                 let perPicture = try shift.reshaped([shift.shape[0], 1, 1, shift.shape[1]])
                 y = try convolution1(y).adding(perPicture)
             }
         } else {
-            y = try convolution1(y)
+            y = try convolution1(y, result: precision)
         }
         y = try convolution2(try norm2(y))
         return try y.adding(try shortcut.map { (map) throws(TensorError) in try map(x) } ?? x)

@@ -26,14 +26,16 @@ public struct UNet: Sendable {
     public init(_ configuration: UNetConfiguration, _ weights: Weights) throws(CheckpointError) {
         self.configuration = configuration
         let (levels, timeWidth) = (configuration.levels, configuration.timeWidth)
+        // What every step hangs on and costs next to nothing stays in float32: time, first and last convolution.
+        let exact = weights.computing(in: .float32)
         let channels = levels[0].channels
-        input = try weights.convolution(
+        input = try exact.convolution(
             "conv_in", from: configuration.inputChannels, to: channels, kernel: configuration.inputKernel)
-        timeWaves = try weights.waves(configuration, width: channels)
-        timeEmbedding = try weights["time_embedding"].twoLinear(from: channels, to: timeWidth)
+        timeWaves = try exact.waves(configuration, width: channels)
+        timeEmbedding = try exact["time_embedding"].twoLinear(from: channels, to: timeWidth)
         if let addition = configuration.addition {
-            sizeWaves = try weights.waves(configuration, width: addition.sizeWidth)
-            addedEmbedding = try weights["add_embedding"].twoLinear(from: addition.inputWidth, to: timeWidth)
+            sizeWaves = try exact.waves(configuration, width: addition.sizeWidth)
+            addedEmbedding = try exact["add_embedding"].twoLinear(from: addition.inputWidth, to: timeWidth)
         } else {
             (sizeWaves, addedEmbedding) = (nil, nil)
         }
@@ -52,10 +54,10 @@ public struct UNet: Sendable {
             up.append(try UNetUpBlock(weights["up_blocks"][index], configuration, level: level, sites: &sites))
         }
         self.up = up
-        outputNorm = try weights.groupNorm(
+        outputNorm = try exact.groupNorm(
             "conv_norm_out", channels: channels, groups: configuration.normGroups, epsilon: configuration.normEpsilon,
             silu: true)
-        output = try weights.convolution(
+        output = try exact.convolution(
             "conv_out", from: channels, to: configuration.outputChannels, kernel: configuration.outputKernel)
         textAttentions = sites
     }

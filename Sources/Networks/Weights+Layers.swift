@@ -14,7 +14,8 @@ extension Weights {
         let isConvolution = self.shape(of: key + ".weight")?.rank == 4
         let weight = try tensor(key + ".weight", isConvolution ? [outputs, inputs, 1, 1] : [outputs, inputs])
         let bias = bias ? try tensor(key + ".bias", [outputs]) : nil
-        return try loading(key) { () throws(TensorError) in try Linear(weight: weight, bias: bias) }
+        return try loading(key) { () throws(TensorError) in try Linear(weight: weight, bias: bias, precision: precision)
+        }
     }
 
     /// `KEY.weight` `[outputs, inputs, kernel, kernel]` and, unless told, `KEY.bias`; zeros around keep the size at stride 1.
@@ -26,7 +27,8 @@ extension Weights {
         let weight = try tensor(key + ".weight", [outputs, inputs, kernel, kernel])
         let bias = bias ? try tensor(key + ".bias", [outputs]) : nil
         return try loading(key) { () throws(TensorError) in
-            try Convolution(weight: weight, bias: bias, Window(stride: stride, padding: kernel / 2))
+            try Convolution(
+                weight: weight, bias: bias, Window(stride: stride, padding: kernel / 2), precision: precision)
         }
     }
 
@@ -38,7 +40,8 @@ extension Weights {
     ) throws(CheckpointError) -> GroupNorm {
         let weight = try tensor(key + ".weight", [channels]), bias = try tensor(key + ".bias", [channels])
         return try loading(key) { () throws(TensorError) in
-            try GroupNorm(groups: groups, weight: weight, bias: bias, epsilon: epsilon, silu: silu)
+            try GroupNorm(
+                groups: groups, weight: weight, bias: bias, epsilon: epsilon, silu: silu, precision: precision)
         }
     }
 
@@ -48,7 +51,7 @@ extension Weights {
     public func layerNorm(_ key: String, channels: Int, epsilon: Float = 1e-5) throws(CheckpointError) -> LayerNorm {
         let weight = try tensor(key + ".weight", [channels]), bias = try tensor(key + ".bias", [channels])
         return try loading(key) { () throws(TensorError) in
-            try LayerNorm(weight: weight, bias: bias, epsilon: epsilon)
+            try LayerNorm(weight: weight, bias: bias, epsilon: epsilon, precision: precision)
         }
     }
 

@@ -56,12 +56,16 @@ public struct AffineMap: Sendable, Hashable {
 public protocol Filter: Sendable {
     /// `[O, kernel height, kernel width, I / groups]`, whatever the device keeps inside.
     var shape: Shape { get }
+    /// Of the products with them.
+    var precision: Precision { get }
 }
 
 /// A linear map's frozen weights as a device wants them; made once, used by every call.
 public protocol Matrix: Sendable {
     /// `[outputs, inputs]`.
     var shape: Shape { get }
+    /// Of the products with them.
+    var precision: Precision { get }
 }
 
 /// The seam between what networks compute and the machine that computes it.
@@ -70,13 +74,17 @@ public protocol Matrix: Sendable {
 /// library. Operands have been checked by `Autodiff`, which is the only caller, so a device may rely on fitting shapes;
 /// it throws ``TensorError`` where memory runs out. Derivatives are towards inputs only, since weights are frozen.
 /// Pictures are `[N, H, W, C]`.
+///
+/// Operands may be in either ``Precision``. Results are float32 unless the operation is told otherwise or says so.
+/// Statistics, softmax and sums are float32 or double always.
 public protocol Device: Sendable {
-    /// Takes weights `[O, kernel height, kernel width, I / groups]`.
-    func filter(_ weights: Tensor) throws(TensorError) -> any Filter
-    /// Takes weights `[outputs, inputs]`.
-    func matrix(_ weights: Tensor) throws(TensorError) -> any Matrix
+    /// Takes weights `[O, kernel height, kernel width, I / groups]`; every product with them is in `precision`.
+    func filter(_ weights: Tensor, _ precision: Precision) throws(TensorError) -> any Filter
+    /// Takes weights `[outputs, inputs]`; every product with them is in `precision`.
+    func matrix(_ weights: Tensor, _ precision: Precision) throws(TensorError) -> any Matrix
 
-    // Arithmetic. Extents of 1 are broadcast; `result` is the shape after broadcasting.
+    // Arithmetic. Extents of 1 are broadcast; `result` is the shape after broadcasting. Sums of two bfloat16 tensors of
+    // one shape stay bfloat16.
     func binary(_ op: BinaryOperation, _ a: Tensor, _ b: Tensor, result: Shape) throws(TensorError) -> Tensor
     /// Sums over the axes in which `shape` has extent 1 and `x` has more; same rank.
     func sum(_ x: Tensor, to shape: Shape) throws(TensorError) -> Tensor
@@ -94,7 +102,7 @@ public protocol Device: Sendable {
     /// Slope per channel `[C]` where x <= 0.
     func prelu(_ x: Tensor, slope: Tensor) throws(TensorError) -> Tensor
     func preluGradient(_ x: Tensor, slope: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor
-    /// `[.., 2C]` to `[.., C]`: first half times GELU of the second.
+    /// `[.., 2C]` to `[.., C]`: first half times GELU of the second. In the format of `x`, as its derivative is.
     func geglu(_ x: Tensor) throws(TensorError) -> Tensor
     func gegluGradient(_ x: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor
     /// Over the innermost axis.
@@ -103,18 +111,23 @@ public protocol Device: Sendable {
 
     // Products.
     /// `[.., I]` times `[O, I]` transposed plus `[O]`.
-    func linear(_ x: Tensor, _ weights: any Matrix, bias: Tensor?) throws(TensorError) -> Tensor
-    func linearInputGradient(_ dy: Tensor, _ weights: any Matrix) throws(TensorError) -> Tensor
+    func linear(
+        _ x: Tensor, _ weights: any Matrix, bias: Tensor?, result: Precision
+    ) throws(TensorError) -> Tensor
+    func linearInputGradient(_ dy: Tensor, _ weights: any Matrix, result: Precision) throws(TensorError) -> Tensor
     /// Batched product of `[B, M, K]` (or `[B, K, M]` transposed) and `[B, K, N]` (or `[B, N, K]`).
     func product(
         _ a: Tensor, transposed: Bool, _ b: Tensor, transposed: Bool
     ) throws(TensorError) -> Tensor
-    func convolve(_ x: Tensor, _ filter: any Filter, bias: Tensor?, _ window: Window) throws(TensorError) -> Tensor
+    func convolve(
+        _ x: Tensor, _ filter: any Filter, bias: Tensor?, _ window: Window, result: Precision
+    ) throws(TensorError) -> Tensor
     func convolveInputGradient(
-        _ dy: Tensor, _ filter: any Filter, _ window: Window, input: Shape
+        _ dy: Tensor, _ filter: any Filter, _ window: Window, input: Shape, result: Precision
     ) throws(TensorError) -> Tensor
     /// Scaled dot-product attention of `[N, T, heads * D]` over `[N, S, heads * D]`; also the log-sum-exp of the scores
-    /// `[N, heads, T]`. Scores are scaled by 1 / sqrt(D). `causal` hides later positions.
+    /// `[N, heads, T]`. Scores are scaled by 1 / sqrt(D). `causal` hides later positions. In the format of `q`, as the
+    /// derivatives are.
     func attention(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int, causal: Bool
     ) throws(TensorError) -> (output: Tensor, logSumExp: Tensor)
@@ -126,16 +139,17 @@ public protocol Device: Sendable {
     ) throws(TensorError) -> (q: Tensor, k: Tensor?, v: Tensor?)
 
     // Normalisation.
-    /// Statistics `[N, 2, groups]` (mean, 1 / deviation) travel to the derivative. With `silu`, SiLU follows.
+    /// Statistics `[N, 2, groups]` (mean, 1 / deviation) travel to the derivative, which is in the format of `x`. With
+    /// `silu`, SiLU follows.
     func groupNorm(
-        _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool
+        _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor)
     func groupNormGradient(
         _ x: Tensor, statistics: Tensor, groups: Int, weight: Tensor, bias: Tensor, silu: Bool, _ dy: Tensor
     ) throws(TensorError) -> Tensor
-    /// Over the innermost axis; statistics `[2, rows]`.
+    /// Over the innermost axis; statistics `[2, rows]`. The derivative is in the format of `x`.
     func layerNorm(
-        _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float
+        _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor)
     func layerNormGradient(_ x: Tensor, statistics: Tensor, weight: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor
 
@@ -162,4 +176,12 @@ public protocol Device: Sendable {
     /// Output pixel (x, y) samples the picture at `map(x, y)`, bilinear, zeros outside.
     func warp(_ x: Tensor, _ map: AffineMap, height: Int, width: Int) throws(TensorError) -> Tensor
     func warpGradient(_ dy: Tensor, _ map: AffineMap, input: Shape) throws(TensorError) -> Tensor
+}
+
+extension Device {
+    /// Takes weights for products in float32.
+    public func filter(_ weights: Tensor) throws(TensorError) -> any Filter { try filter(weights, .float32) }
+
+    /// Takes weights for products in float32.
+    public func matrix(_ weights: Tensor) throws(TensorError) -> any Matrix { try matrix(weights, .float32) }
 }

@@ -16,8 +16,13 @@ public final class Storage: @unchecked Sendable {
     private let owner: AnyObject?
 
     /// Memory of `count` floats, 64-byte aligned, not initialised.
-    init(floats count: Int, operation: String) throws(TensorError) {
-        let bytes = max(64, (count * MemoryLayout<Float>.stride + 63) & ~63)
+    convenience init(floats count: Int, operation: String) throws(TensorError) {
+        try self.init(bytes: count * MemoryLayout<Float>.stride, operation: operation)
+    }
+
+    /// Memory of at least `count` bytes, 64-byte aligned, not initialised.
+    init(bytes count: Int, operation: String) throws(TensorError) {
+        let bytes = max(64, (count + 63) & ~63)
         guard let memory = BufferPool.shared.take(bytes) else {
             throw TensorError(operation, "no memory for a result of \(bytes) bytes", isOutOfMemory: true)
         }

@@ -1,15 +1,18 @@
-/// An immutable, contiguous, row-major array of float32 numbers.
+/// An immutable, contiguous, row-major array of float32 or bfloat16 numbers.
 ///
 /// A value: copies share memory. Operations live in `Autodiff`, primitives of a machine behind ``Device``.
 public struct Tensor: Sendable {
     /// The extents, outermost first.
     public let shape: Shape
+    /// The format of the elements.
+    public let precision: Precision
     let storage: Storage
-    /// First element within the storage, in floats.
+    /// First element within the storage, in elements.
     let offset: Int
 
-    init(shape: Shape, storage: Storage, offset: Int = 0) {
+    init(shape: Shape, precision: Precision = .float32, storage: Storage, offset: Int = 0) {
         self.shape = shape
+        self.precision = precision
         self.storage = storage
         self.offset = offset
     }
@@ -37,6 +40,7 @@ public struct Tensor: Sendable {
             Int(bitPattern: base) % MemoryLayout<Float>.alignment == 0
         else { throw TensorError("tensor", "\(bytes.count) bytes, aligned to 4, for shape \(shape)") }
         self.shape = shape
+        precision = .float32
         storage = Storage(borrowing: UnsafeMutableRawPointer(mutating: base), byteCount: bytes.count, owner: owner)
         offset = 0
     }
@@ -49,19 +53,20 @@ public struct Tensor: Sendable {
         self = try Tensor.building(shape, "tensor") { out in out.update(repeating: number, count: shape.count) }
     }
 
-    /// The elements, row major; a copy.
+    /// The elements as float32, row major; a copy.
     public var elements: [Float] {
         [Float](unsafeUninitializedCapacity: shape.count) { buffer, count in
-            if let base = buffer.baseAddress { base.update(from: pointer, count: shape.count) }
+            if let base = buffer.baseAddress { copyElements(to: base) }
             count = shape.count
         }
     }
 
-    /// Reads the elements in place.
+    /// Reads the elements as float32; in place where that is what they are.
     public func withElements<Result, Failure: Error>(
         _ body: (Span<Float>) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try body(UnsafeBufferPointer(start: pointer, count: shape.count).span)
+        guard precision == .float32 else { return try body(elements.span) }
+        return try body(UnsafeBufferPointer(start: pointer, count: shape.count).span)
     }
 
     /// The only element of a tensor that has one.
@@ -71,7 +76,7 @@ public struct Tensor: Sendable {
         guard shape.count == 1 else {
             throw TensorError("number", "shape \(shape) holds \(shape.count) elements, not 1")
         }
-        return pointer.pointee
+        return precision == .float32 ? pointer.pointee : elements[0]
     }
 
     /// The same elements under another shape; shares memory.
@@ -81,7 +86,7 @@ public struct Tensor: Sendable {
         guard shape.count == self.shape.count else {
             throw TensorError.mismatch("reshape", self.shape, shape, "element counts differ")
         }
-        return Tensor(shape: shape, storage: storage, offset: offset)
+        return Tensor(shape: shape, precision: precision, storage: storage, offset: offset)
     }
 
     /// Rows `range` of the outermost axis; shares memory.
@@ -93,23 +98,37 @@ public struct Tensor: Sendable {
         }
         let stride = shape[0] == 0 ? 0 : shape.count / shape[0]
         return Tensor(
-            shape: try shape.replacing(axis: 0, with: range.count), storage: storage,
+            shape: try shape.replacing(axis: 0, with: range.count), precision: precision, storage: storage,
             offset: offset + range.lowerBound * stride)
     }
 
     /// The machine that holds the memory.
     public var device: any Device { CPU.shared }
 
+    /// The elements of a float32 tensor; an operation that takes others widens them first, or asks for `bytes`.
     var pointer: UnsafePointer<Float> {
-        UnsafePointer(storage.base.assumingMemoryBound(to: Float.self) + offset)
+        precondition(precision == .float32, "a bfloat16 tensor read as float32")
+        return UnsafePointer(storage.base.assumingMemoryBound(to: Float.self) + offset)
     }
 
-    /// Makes a tensor whose memory `fill` writes whole.
+    /// The elements whatever their format.
+    var bytes: UnsafeRawPointer { UnsafeRawPointer(storage.base + offset * precision.byteCount) }
+
+    /// Makes a float32 tensor whose memory `fill` writes whole.
     static func building(
         _ shape: Shape, _ operation: String, _ fill: (UnsafeMutablePointer<Float>) -> Void
     ) throws(TensorError) -> Tensor {
         let storage = try Storage(floats: shape.count, operation: operation)
         fill(storage.base.assumingMemoryBound(to: Float.self))
         return Tensor(shape: shape, storage: storage)
+    }
+
+    /// Makes a tensor of either format whose memory `fill` writes whole.
+    static func building(
+        _ shape: Shape, _ precision: Precision, _ operation: String, _ fill: (UnsafeMutableRawPointer) -> Void
+    ) throws(TensorError) -> Tensor {
+        let storage = try Storage(bytes: shape.count * precision.byteCount, operation: operation)
+        fill(storage.base)
+        return Tensor(shape: shape, precision: precision, storage: storage)
     }
 }

@@ -14,9 +14,6 @@ struct Generate: AsyncParsableCommand {
     @OptionGroup var picture: PictureOptions
     @OptionGroup var model: ModelOptions
 
-    @Option(help: "float32; bfloat16 is not implemented yet.")
-    var precision: Precision = .float32
-
     @Option(help: "A safetensors file whose tensor initial_noise [1, C, h, w] replaces the seed's noise.")
     var initialNoise: String?
 
@@ -29,9 +26,6 @@ struct Generate: AsyncParsableCommand {
     func run() async throws { try await CommandFailure.reporting { try generate() } }
 
     private func generate() throws {
-        guard precision == .float32 else {
-            throw CommandFailure(.refused, "--precision bfloat16 is not implemented yet; use float32")
-        }
         let request = try request()
         let model = try model.load()
         var run = try model.begin(request, noise: try noise())
@@ -117,6 +111,3 @@ struct Generate: AsyncParsableCommand {
         let seconds: [String: Double]
     }
 }
-
-/// Number formats of the networks.
-enum Precision: String, ExpressibleByArgument, CaseIterable { case float32, bfloat16 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import DemoModel
 import Generation
+import Tensors
 
 /// Which model, and which networks judge its pictures.
 struct ModelOptions: ParsableArguments {
@@ -21,6 +22,12 @@ struct ModelOptions: ParsableArguments {
 
     @Option(help: "Side of the square that it sees, where its file does not say.")
     var discriminatorSize: Int?
+
+    @Option(
+        help:
+            "What the networks compute their products in: float32, or bfloat16, which is faster where the processor has it."
+    )
+    var precision = PrecisionOption.float32
 
     func validate() throws {
         if let size = detectorSize, size % 32 != 0 || !(32...4096).contains(size) {
@@ -46,6 +53,14 @@ struct ModelOptions: ParsableArguments {
             try directory(),
             judges: .init(
                 faceDetector: faceDetector, faceRecognizer: faceRecognizer, detectorSize: detectorSize,
-                custom: discriminator, customSize: discriminatorSize))
+                custom: discriminator, customSize: discriminatorSize),
+            precision: precision.precision)
     }
+}
+
+/// The engine's precisions as options.
+enum PrecisionOption: String, ExpressibleByArgument, CaseIterable {
+    case float32, bfloat16
+
+    var precision: Precision { self == .float32 ? .float32 : .bfloat16 }
 }

@@ -10,6 +10,7 @@ import ObjectStores
 import RectifIDClient
 import ServiceLifecycle
 import Serving
+import Tensors
 import UnixSignals
 
 /// `rectifid worker`: takes jobs from RabbitMQ until it is stopped.
@@ -48,6 +49,9 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "Side of the square that it sees, where its file does not say. [RECTIFID_DISCRIMINATOR_SIZE]")
     var discriminatorSize: Int?
 
+    @Option(help: "float32, or bfloat16, faster where the processor has it; float32 by default. [RECTIFID_PRECISION]")
+    var precision: PrecisionOption?
+
     @Option(help: "Jobs at a time; 1 by default. [RECTIFID_SLOTS]")
     var slots: Int?
 
@@ -78,6 +82,7 @@ struct WorkerCommand: AsyncParsableCommand {
         detectorSize = try EnvironmentValue.value(detectorSize, "detector-size")
         discriminator = try EnvironmentValue.value(discriminator, "discriminator")
         discriminatorSize = try EnvironmentValue.value(discriminatorSize, "discriminator-size")
+        precision = try EnvironmentValue.value(precision, "precision")
         slots = try EnvironmentValue.value(slots, "slots")
         workerID = try EnvironmentValue.value(workerID, "worker-id")
         attempts = try EnvironmentValue.value(attempts, "attempts")
@@ -178,7 +183,7 @@ struct WorkerCommand: AsyncParsableCommand {
                 throw CommandFailure(.missingInput, "\(error)")
             }
             let start = ContinuousClock.now
-            let model = try Model(folder, judges: judges)
+            let model = try Model(folder, judges: judges, precision: precision?.precision ?? .float32)
             logger.info(
                 "model loaded",
                 metadata: ["model": "\(model.id)", "hash": "\(model.hash)", "took": "\(ContinuousClock.now - start)"])

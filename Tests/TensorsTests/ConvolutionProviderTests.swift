@@ -27,7 +27,7 @@ import Testing
     }
 
     /// Every processor with AVX2 has kernels for these.
-    static let common = [
+    static let common: [Example] = [
         Example(input: [1, 16, 16, 64], filter: [64, 3, 3, 64], window: Window(padding: 1)),
         Example(input: [2, 33, 17, 32], filter: [48, 3, 3, 32], window: Window(padding: 1)),
         Example(input: [3, 64, 40, 3], filter: [20, 3, 3, 3], window: Window(stride: 2, padding: 1)),
@@ -39,7 +39,7 @@ import Testing
     ]
 
     /// Where kernels are missing for some strips, derivatives or processors.
-    static let rare = [
+    static let rare: [Example] = [
         Example(
             input: [2, 41, 38, 24], filter: [32, 3, 5, 12],
             window: Window(strides: (2, 3), padding: (0, 3, 2, 1), dilations: (2, 1), groups: 2)),
@@ -64,12 +64,14 @@ import Testing
             let cpu = CPU(threads: threads, convolution: provider)
             for bias in [nil, bias] {
                 expectClose(
-                    try cpu.convolve(x, filter, bias: bias, example.window),
-                    try reference.convolve(x, filter, bias: bias, example.window), within: 2e-6, "output")
+                    try cpu.convolve(x, filter, bias: bias, example.window, result: .float32),
+                    try reference.convolve(x, filter, bias: bias, example.window, result: .float32), within: 2e-6,
+                    "output")
             }
             expectClose(
-                try cpu.convolveInputGradient(dy, filter, example.window, input: example.input),
-                try reference.convolveInputGradient(dy, filter, example.window, input: example.input), within: 2e-6,
+                try cpu.convolveInputGradient(dy, filter, example.window, input: example.input, result: .float32),
+                try reference.convolveInputGradient(dy, filter, example.window, input: example.input, result: .float32),
+                within: 2e-6,
                 "gradient")
         }
     }
@@ -80,8 +82,8 @@ import Testing
         let (x, weights, bias, dy) = try example.operands()
         let cpu = CPU(threads: 3, convolution: .oneDNN)
         @Sendable func run(_ filter: any Filter) throws(TensorError) -> [UInt32] {
-            let y = try cpu.convolve(x, filter, bias: bias, example.window)
-            let dx = try cpu.convolveInputGradient(dy, filter, example.window, input: example.input)
+            let y = try cpu.convolve(x, filter, bias: bias, example.window, result: .float32)
+            let dx = try cpu.convolveInputGradient(dy, filter, example.window, input: example.input, result: .float32)
             return (y.elements + dx.elements).map(\.bitPattern)
         }
         let expected = try run(try cpu.filter(weights))
@@ -107,17 +109,18 @@ import Testing
 
         /// Otherwise the tests above would compare the reference with itself.
         @Test(.enabled(if: hasAVX2), arguments: withKernels) func kernelsAreThere(_ example: Example) throws {
-            let filter = ConvolutionFilter(weights: try example.operands().weights)
+            let filter = try ConvolutionFilter(weights: try example.operands().weights)
             let geometry = try ConvolutionGeometry(
                 input: example.input, filter: example.filter, example.window, "convolve")
             for threads in [1, 2, 5] {
                 for kind in [DirectConvolution.Kind.forward, .forwardWithBias, .inputGradient] {
                     let cpu = CPU(threads: threads, convolution: .oneDNN)
-                    let strips = try #require(try cpu.directStrips(geometry, filter, kind, "convolve"))
+                    let strips = try #require(
+                        try cpu.directStrips(geometry, filter, kind, result: .float32, "convolve"))
                     #expect(strips.count <= threads)
                     #expect(strips.allSatisfy { !$0.convolution.kernel.hasPrefix("ref") })
                     let none = CPU(threads: threads, convolution: .openBLAS)
-                    #expect(try none.directStrips(geometry, filter, kind, "convolve") == nil)
+                    #expect(try none.directStrips(geometry, filter, kind, result: .float32, "convolve") == nil)
                 }
             }
         }

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Float32 convolutions of NHWC pictures through oneDNN, on the calling thread.
+// Convolutions of NHWC pictures through oneDNN, on the calling thread; in float32, or with operands in bfloat16, whose
+// products are summed in float32 and whose result is either.
 //
 // oneDNN's C API is not stable between its major versions, and its threads (libgomp's) spin for milliseconds after every
 // call. So all of it lives in one file, and every call below holds it to one thread: the caller splits the work.
@@ -28,6 +29,12 @@ typedef enum {
     RECTIFID_CONVOLUTION_INPUT_GRADIENT,
 } rectifid_convolution_kind;
 
+/// Number formats; a bias is float32 always.
+typedef struct {
+    bool narrow_operands; ///< picture (or result's gradient) and filter in bfloat16
+    bool narrow_result;   ///< the result (or picture's gradient) in bfloat16; only with narrow operands
+} rectifid_convolution_formats;
+
 typedef enum {
     RECTIFID_CONVOLUTION_OK = 0,
     RECTIFID_CONVOLUTION_UNSUPPORTED, ///< no fast kernel for this geometry on this processor
@@ -40,9 +47,13 @@ typedef struct rectifid_convolution rectifid_convolution;
 /// Version of the library that is loaded: major, minor and patch, one byte each, the last one lowest.
 uint32_t rectifid_convolution_version(void);
 
+/// Whether this processor multiplies bfloat16 numbers; without it oneDNN imitates them, slower than float32.
+bool rectifid_convolution_multiplies_bfloat16(void);
+
 /// Compiles kernels for one geometry, which takes about a millisecond.
 rectifid_convolution_status rectifid_convolution_create(const rectifid_convolution_geometry *geometry,
                                                         rectifid_convolution_kind kind,
+                                                        rectifid_convolution_formats formats,
                                                         rectifid_convolution **convolution);
 void rectifid_convolution_destroy(rectifid_convolution *convolution);
 
@@ -57,12 +68,15 @@ bool rectifid_convolution_takes_plain_filter(const rectifid_convolution *convolu
 /// Whether two convolutions order their filters alike, so that one reordered copy serves both.
 bool rectifid_convolution_filters_agree(const rectifid_convolution *a, const rectifid_convolution *b);
 
-/// Reorders a plain filter into the convolution's own order; `reordered` has `filter_bytes`, aligned to 64.
+/// Reorders a plain filter, in the format of the convolution's operands, into the convolution's own order; `reordered`
+/// has `filter_bytes`, aligned to 64.
 rectifid_convolution_status rectifid_convolution_reorder_filter(const rectifid_convolution *convolution,
-                                                                const float *plain, float *reordered);
+                                                                const void *plain, void *reordered);
+/// The other way.
+rectifid_convolution_status rectifid_convolution_restore_filter(const rectifid_convolution *convolution,
+                                                                const void *reordered, void *plain);
 
 /// Runs. Forward: `in` is the picture, `out` the result. Gradient: `in` is the result's gradient, `out` the picture's.
 /// `bias` only where the convolution was made with one.
-rectifid_convolution_status rectifid_convolution_run(const rectifid_convolution *convolution, const float *in,
-                                                     const float *filter, const float *bias, float *out,
-                                                     void *scratch);
+rectifid_convolution_status rectifid_convolution_run(const rectifid_convolution *convolution, const void *in,
+                                                     const void *filter, const float *bias, void *out, void *scratch);

@@ -1,5 +1,6 @@
 /// Pointwise non-linearities with their derivatives, and softmax.
 #pragma once
+#include "elementwise.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,8 +25,10 @@ void rectifid_prelu(const float *x, const float *slope, float *out, size_t rows,
 void rectifid_prelu_gradient(const float *x, const float *slope, const float *dy, float *out, size_t rows, size_t c);
 
 /// GEGLU (Shazeer 2020): `x` is [rows, 2c], value then gate; out[rows, c] = value * gelu(gate).
-void rectifid_geglu(const float *x, float *out, size_t rows, size_t c);
-void rectifid_geglu_gradient(const float *x, const float *dy, float *dx, size_t rows, size_t c);
+/// x and out are in the same format, as are x and dx.
+void rectifid_geglu(const void *x, void *out, rectifid_format format, size_t rows, size_t c);
+void rectifid_geglu_gradient(const void *x, const void *dy, rectifid_format dy_format, void *dx, rectifid_format format,
+                             size_t rows, size_t c);
 
 /// Softmax over each row of [rows, c], in place, of scale * x; `lse` (may be NULL) gets log(sum(exp(scale * x))).
 void rectifid_softmax(float *x, float scale, float *lse, size_t rows, size_t c);

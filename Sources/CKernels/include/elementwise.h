@@ -3,6 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/// How numbers lie in memory.
+typedef enum { RECTIFID_FLOAT32, RECTIFID_BFLOAT16 } rectifid_format;
+
 typedef enum { RECTIFID_ADD, RECTIFID_SUBTRACT, RECTIFID_MULTIPLY, RECTIFID_DIVIDE } rectifid_binary;
 
 /// out[i] = a[i * step_a] OP b[i * step_b] for i < n; a step is 1 or 0 (one value for the whole row).
@@ -28,3 +31,7 @@ void rectifid_absolute_gradient(const float *x, const float *dy, float *out, siz
 void rectifid_widen_float16(const uint16_t *x, float *out, size_t n);
 /// bfloat16 to float; exact.
 void rectifid_widen_bfloat16(const uint16_t *x, float *out, size_t n);
+/// float to bfloat16, to nearest, ties to even.
+void rectifid_narrow_bfloat16(const float *x, uint16_t *out, size_t n);
+/// out[i] = a[i] + b[i], rounded once.
+void rectifid_add_bfloat16(const uint16_t *a, const uint16_t *b, uint16_t *out, size_t n);

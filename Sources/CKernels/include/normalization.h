@@ -1,23 +1,30 @@
-/// Group and layer normalisation with their derivatives towards the input; weights are frozen.
+/// Parts of group and layer normalisation and of their derivatives towards the input; weights are frozen.
 #pragma once
+#include "elementwise.h"
 #include <stdbool.h>
 #include <stddef.h>
 
-/// Mean and 1 / sqrt(variance + epsilon) of one group of `width` channels of one sample; pixels are `c` floats apart.
-/// Sums run in double: 10^6 float32 terms would lose three digits.
-void rectifid_group_statistics(const float *x, size_t pixels, size_t c, size_t width, float epsilon, float *mean,
-                               float *inverse_deviation);
-/// out = (x - mean) * inverse_deviation * weight[c] + bias[c], then SiLU if asked, for `pixels` rows of one sample.
-void rectifid_group_normalize(const float *x, const float *mean, const float *inverse_deviation, const float *weight,
-                              const float *bias, bool silu, float *out, size_t pixels, size_t c, size_t groups);
-/// dL/dx of the two above for one group of `width` channels of one sample; `weight` and `bias` are the group's own,
-/// `scratch` holds 2 * width floats.
-void rectifid_group_normalize_gradient(const float *x, const float *mean, const float *inverse_deviation,
-                                       const float *weight, const float *bias, bool silu, const float *dy, float *dx,
-                                       size_t pixels, size_t c, size_t width, float *scratch);
+/// Per channel of [rows, c]: sum += x - shift, squares += (x - shift)^2. In float32: a caller adds up a few hundred rows
+/// at most before it goes on in double, since 10^6 float32 terms would lose three digits.
+void rectifid_channel_moments(const void *x, rectifid_format format, const float *shift, float *sum, float *squares,
+                              size_t rows, size_t c);
+/// y = x scale[c] + offset[c], then SiLU if asked.
+void rectifid_scale_channels(const void *x, rectifid_format format, const float *scale, const float *offset, bool silu,
+                             void *out, rectifid_format out_format, size_t rows, size_t c);
+/// With e = dL/d(x scale + offset), per channel: sum += e, along += e (x - centre).
+void rectifid_scale_channels_moments(const void *x, rectifid_format format, const void *dy, rectifid_format dy_format,
+                                     const float *scale, const float *offset, bool silu, const float *centre,
+                                     float *sum, float *along, size_t rows, size_t c);
+/// dx = e scale[c] - x pull[c] + level[c], in the format of x.
+void rectifid_scale_channels_gradient(const void *x, rectifid_format format, const void *dy, rectifid_format dy_format,
+                                      const float *scale, const float *offset, bool silu, const float *pull,
+                                      const float *level, void *dx, size_t rows, size_t c);
 
 /// Layer normalisation of each row of [rows, c]; `mean` and `inverse_deviation` are [rows].
-void rectifid_layer_normalize(const float *x, const float *weight, const float *bias, float epsilon, float *out,
-                              float *mean, float *inverse_deviation, size_t rows, size_t c);
-void rectifid_layer_normalize_gradient(const float *x, const float *mean, const float *inverse_deviation,
-                                       const float *weight, const float *dy, float *dx, size_t rows, size_t c);
+void rectifid_layer_normalize(const void *x, rectifid_format format, const float *weight, const float *bias,
+                              float epsilon, void *out, rectifid_format out_format, float *mean,
+                              float *inverse_deviation, size_t rows, size_t c);
+/// dx in the format of x.
+void rectifid_layer_normalize_gradient(const void *x, rectifid_format format, const float *mean,
+                                       const float *inverse_deviation, const float *weight, const void *dy,
+                                       rectifid_format dy_format, void *dx, size_t rows, size_t c);

@@ -11,6 +11,10 @@ extension CPU {
             case .multiply: RECTIFID_MULTIPLY
             case .divide: RECTIFID_DIVIDE
             }
+        if op == .add, a.shape == b.shape, a.precision == .bfloat16, b.precision == .bfloat16 {
+            return try addNarrow(a, b)
+        }
+        let a = try a.widened(), b = try b.widened()
         return try Tensor.building(result, "\(op)") { out in
             if a.shape == result, b.shape == result {
                 split(result.count, grain: CPU.elementGrain) { part in
@@ -19,6 +23,18 @@ extension CPU {
                 }
             } else {
                 broadcast(kernel, a, b, result, out)
+            }
+        }
+    }
+
+    private func addNarrow(_ a: Tensor, _ b: Tensor) throws(TensorError) -> Tensor {
+        try Tensor.building(a.shape, .bfloat16, "add") { out in
+            split(a.shape.count, grain: CPU.elementGrain) { part in
+                let first = part.lowerBound * Precision.bfloat16.byteCount
+                rectifid_add_bfloat16(
+                    (a.bytes + first).assumingMemoryBound(to: UInt16.self),
+                    (b.bytes + first).assumingMemoryBound(to: UInt16.self),
+                    (out + first).assumingMemoryBound(to: UInt16.self), part.count)
             }
         }
     }
@@ -54,6 +70,7 @@ extension CPU {
 
     public func sum(_ x: Tensor, to shape: Shape) throws(TensorError) -> Tensor {
         if shape == x.shape { return x }
+        let x = try x.widened()
         if shape.count == 1 {
             return try Tensor(repeating: Float(rectifid_sum(x.pointer, x.shape.count)), shape: shape)
         }
@@ -78,37 +95,54 @@ extension CPU {
     }
 
     public func affine(_ x: Tensor, scale: Float, shift: Float) throws(TensorError) -> Tensor {
-        try pointwise(x, "affine") { part, out in
+        let x = try x.widened()
+        return try pointwise(x, "affine") { part, out in
             rectifid_affine(x.pointer + part.lowerBound, scale, shift, out, part.count)
         }
     }
 
     public func clamp(_ x: Tensor, low: Float, high: Float) throws(TensorError) -> Tensor {
-        try pointwise(x, "clamp") { part, out in
+        let x = try x.widened()
+        return try pointwise(x, "clamp") { part, out in
             rectifid_clamp(x.pointer + part.lowerBound, low, high, out, part.count)
         }
     }
 
     public func clampGradient(_ x: Tensor, _ dy: Tensor, low: Float, high: Float) throws(TensorError) -> Tensor {
-        try pointwise(x, "clamp gradient") { part, out in
+        let x = try x.widened(), dy = try dy.widened()
+        return try pointwise(x, "clamp gradient") { part, out in
             rectifid_clamp_gradient(
                 x.pointer + part.lowerBound, dy.pointer + part.lowerBound, low, high, out, part.count)
         }
     }
 
     public func absolute(_ x: Tensor) throws(TensorError) -> Tensor {
-        try pointwise(x, "absolute") { part, out in rectifid_absolute(x.pointer + part.lowerBound, out, part.count) }
+        let x = try x.widened()
+        return try pointwise(x, "absolute") { part, out in
+            rectifid_absolute(x.pointer + part.lowerBound, out, part.count)
+        }
     }
 
     public func absoluteGradient(_ x: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor {
-        try pointwise(x, "absolute gradient") { part, out in
+        let x = try x.widened(), dy = try dy.widened()
+        return try pointwise(x, "absolute gradient") { part, out in
             rectifid_absolute_gradient(x.pointer + part.lowerBound, dy.pointer + part.lowerBound, out, part.count)
         }
     }
 
     public func dot(_ a: Tensor, _ b: Tensor) -> Double {
         precondition(a.shape.count == b.shape.count, "dot of \(a.shape) and \(b.shape)")
-        return rectifid_dot(a.pointer, b.pointer, a.shape.count)
+        let count = a.shape.count
+        return a.withElements { a in
+            b.withElements { b in
+                a.withUnsafeBufferPointer { a in
+                    b.withUnsafeBufferPointer { b in
+                        guard let a = a.baseAddress, let b = b.baseAddress else { return 0 }
+                        return rectifid_dot(a, b, count)
+                    }
+                }
+            }
+        }
     }
 
     /// A result of the shape of `x`, written in parts; the body gets the part and where to write it.

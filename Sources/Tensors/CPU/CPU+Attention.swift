@@ -9,6 +9,8 @@ extension CPU {
     public func attention(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int, causal: Bool
     ) throws(TensorError) -> (output: Tensor, logSumExp: Tensor) {
+        let precision = q.precision
+        let q = try q.widened(), k = try k.widened(), v = try v.widened()
         let plan = AttentionPlan(q.shape, k.shape, heads: heads, limit: CPU.blockScores)
         let lse = try Storage(floats: plan.images * heads * plan.queries, operation: "attention")
         let logSumExp = Tensor(shape: [plan.images, heads, plan.queries], storage: lse)
@@ -36,7 +38,7 @@ extension CPU {
                 }
             }
         }
-        return (output, logSumExp)
+        return (try output.converted(to: precision), logSumExp)
     }
 
     // With P the softmax, dP = dO V^T, delta = rowsum(dO * O) = rowsum(P * dP), dS = scale P (dP - delta):
@@ -46,6 +48,9 @@ extension CPU {
         causal: Bool,
         keysAndValues: Bool
     ) throws(TensorError) -> (q: Tensor, k: Tensor?, v: Tensor?) {
+        let precision = q.precision
+        let q = try q.widened(), k = try k.widened(), v = try v.widened()
+        let output = try output.widened(), dy = try dy.widened()
         let plan = AttentionPlan(q.shape, k.shape, heads: heads, limit: CPU.blockScores)
         let dk = keysAndValues ? try Tensor(repeating: 0, shape: k.shape) : nil
         let dv = keysAndValues ? try Tensor(repeating: 0, shape: v.shape) : nil
@@ -103,7 +108,9 @@ extension CPU {
                 }
             }
         }
-        return (dq, dk, dv)
+        return (
+            try dq.converted(to: precision), try dk?.converted(to: precision), try dv?.converted(to: precision)
+        )
     }
 
     private func hideLater(_ scores: UnsafeMutablePointer<Float>, _ rows: Range<Int>, _ keys: Int) {

@@ -21,40 +21,47 @@ public enum ConvolutionProvider: String, Sendable, CaseIterable {
 
 /// Convolution and its derivative by the input: which provider computes which.
 extension CPU {
-    public func filter(_ weights: Tensor) throws(TensorError) -> any Filter {
+    public func filter(_ weights: Tensor, _ precision: Precision) throws(TensorError) -> any Filter {
         guard weights.shape.rank == 4 else {
             throw TensorError("filter", "weights of shape \(weights.shape); [O, kh, kw, I / groups] is needed")
         }
-        return ConvolutionFilter(weights: weights)
+        return try ConvolutionFilter(weights: weights, precision)
     }
 
     public func convolve(
-        _ x: Tensor, _ filter: any Filter, bias: Tensor?, _ window: Window
+        _ x: Tensor, _ filter: any Filter, bias: Tensor?, _ window: Window, result: Precision
     ) throws(TensorError) -> Tensor {
-        let filter = try own(filter, "convolve")
+        let filter = try own(filter, "convolve"), x = try x.converted(to: filter.precision)
         let geometry = try ConvolutionGeometry(input: x.shape, filter: filter.shape, window, "convolve")
         #if arch(x86_64)
             let kind: DirectConvolution.Kind = bias == nil ? .forward : .forwardWithBias
-            if let strips = try directStrips(geometry, filter, kind, "convolve") {
-                return try run(strips, kind, geometry, x, bias: bias, result: try geometry.output, "convolve")
+            if let strips = try directStrips(geometry, filter, kind, result: result, "convolve") {
+                return try run(
+                    strips, kind, geometry, x, bias: bias, shape: try geometry.output, result: result, "convolve")
             }
         #endif
-        if geometry.isPointwise { return try linear(x, try filter.asMatrix, bias: bias) }
-        return try convolveByPatches(x, filter.weights, bias: bias, geometry)
+        if geometry.isPointwise { return try linear(x, try filter.matrix("convolve"), bias: bias, result: result) }
+        let weights = try filter.plain("convolve").widened()
+        return try convolveByPatches(try x.widened(), weights, bias: bias, geometry).converted(to: result)
     }
 
     public func convolveInputGradient(
-        _ dy: Tensor, _ filter: any Filter, _ window: Window, input: Shape
+        _ dy: Tensor, _ filter: any Filter, _ window: Window, input: Shape, result: Precision
     ) throws(TensorError) -> Tensor {
-        let filter = try own(filter, "convolve gradient")
+        let filter = try own(filter, "convolve gradient"), dy = try dy.converted(to: filter.precision)
         let geometry = try ConvolutionGeometry(input: input, filter: filter.shape, window, "convolve gradient")
         #if arch(x86_64)
-            if let strips = try directStrips(geometry, filter, .inputGradient, "convolve gradient") {
-                return try run(strips, .inputGradient, geometry, dy, bias: nil, result: input, "convolve gradient")
+            if let strips = try directStrips(geometry, filter, .inputGradient, result: result, "convolve gradient") {
+                return try run(
+                    strips, .inputGradient, geometry, dy, bias: nil, shape: input, result: result, "convolve gradient")
             }
         #endif
-        if geometry.isPointwise { return try linearInputGradient(dy, try filter.asMatrix) }
-        return try convolveByPatchesInputGradient(dy, filter.weights, geometry, input: input)
+        if geometry.isPointwise {
+            return try linearInputGradient(dy, try filter.matrix("convolve gradient"), result: result)
+        }
+        let weights = try filter.plain("convolve gradient").widened()
+        return try convolveByPatchesInputGradient(try dy.widened(), weights, geometry, input: input)
+            .converted(to: result)
     }
 
     private func own(_ filter: any Filter, _ operation: String) throws(TensorError) -> ConvolutionFilter {

@@ -23,14 +23,18 @@
         /// The strips of one image; nil where oneDNN shall not or cannot compute this convolution.
         func directStrips(
             _ geometry: ConvolutionGeometry, _ filter: ConvolutionFilter, _ kind: DirectConvolution.Kind,
-            _ operation: String
+            result: Precision, _ operation: String
         ) throws(TensorError) -> [DirectStrip]? {
-            guard convolutionProvider != .openBLAS, geometry.fitsDirectKernels else { return nil }
+            guard convolutionProvider != .openBLAS, geometry.fitsDirectKernels,
+                filter.precision == .float32 || geometry.fitsNarrowKernels && DirectConvolution.multipliesBFloat16
+            else { return nil }
             var strips: [DirectStrip] = []
             for rows in geometry.strips(kind, count: directStripCount(geometry, kind)) {
-                guard let (problem, source) = geometry.problem(kind, rows: rows),
-                    let convolution = try DirectConvolution.compiled(problem, operation),
-                    convolutionProvider == .oneDNN || geometry.gains(by: convolution.kernel, kind)
+                guard case (var problem, let source)? = geometry.problem(kind, rows: rows) else { return nil }
+                (problem.operands, problem.result) = (filter.precision, result)
+                guard let convolution = try DirectConvolution.compiled(problem, operation),
+                    filter.precision == .bfloat16 || convolutionProvider == .oneDNN
+                        || geometry.gains(by: convolution.kernel, kind)
                 else { return nil }
                 strips.append(
                     DirectStrip(
@@ -49,47 +53,28 @@
 
         func run(
             _ strips: [DirectStrip], _ kind: DirectConvolution.Kind, _ geometry: ConvolutionGeometry, _ operand: Tensor,
-            bias: Tensor?, result: Shape, _ operation: String
+            bias: Tensor?, shape: Shape, result: Precision, _ operation: String
         ) throws(TensorError) -> Tensor {
             let input = (image: geometry.inputSize, row: geometry.width * geometry.channels)
             let output = (image: geometry.outputSize, row: geometry.outWidth * geometry.outputs)
             let (from, to) = kind == .inputGradient ? (output, input) : (input, output)
+            let (fromBytes, toBytes) = (operand.precision.byteCount, result.byteCount)
             let failure = Mutex<TensorError?>(nil)
             let perStrip = max(1, geometry.multiplications / strips.count)
-            let computed = try Tensor.building(result, operation) { out in
+            let computed = try Tensor.building(shape, result, operation) { out in
                 split(geometry.images * strips.count, grain: max(1, CPU.directGrain / perStrip)) { part in
                     for index in part {
                         let (image, strip) = (index / strips.count, strips[index % strips.count])
-                        let problem = strip.run(
-                            operand.pointer + image * from.image + strip.source * from.row, bias: bias,
-                            into: out + image * to.image + strip.rows.lowerBound * to.row, operation)
+                        let problem = strip.convolution.run(
+                            operand.bytes + (image * from.image + strip.source * from.row) * fromBytes,
+                            filter: strip.filter, bias: bias?.pointer,
+                            into: out + (image * to.image + strip.rows.lowerBound * to.row) * toBytes, operation)
                         if let problem { failure.withLock { $0 = problem } }
                     }
                 }
             }
             if let problem = failure.withLock({ $0 }) { throw problem }
             return computed
-        }
-    }
-
-    extension DirectStrip {
-        fileprivate func run(
-            _ input: UnsafePointer<Float>, bias: Tensor?, into out: UnsafeMutablePointer<Float>, _ operation: String
-        ) -> TensorError? {
-            guard convolution.scratchBytes > 0 else {
-                return convolution.run(
-                    input, filter: filter.pointer, bias: bias?.pointer, into: out, scratch: nil, operation)
-            }
-            do throws(TensorError) {
-                let scratch = try Storage(
-                    floats: convolution.scratchBytes / MemoryLayout<Float>.stride + 1, operation: operation)
-                return withExtendedLifetime(scratch) {
-                    convolution.run(
-                        input, filter: filter.pointer, bias: bias?.pointer, into: out, scratch: scratch.base, operation)
-                }
-            } catch {
-                return error
-            }
         }
     }
 
@@ -103,6 +88,10 @@
             return inputSize > 0 && outputSize > 0 && outputs * patch > 0 && window.top >= 0 && window.left >= 0
                 && inputSize <= most && outputSize <= most && outputs * patch <= most
         }
+
+        /// Their instructions take pairs of channels. oneDNN 2.6 gets the derivative of a 1 x 1 kernel with a single
+        /// output wrong; such small convolutions gain nothing anyway.
+        fileprivate var fitsNarrowKernels: Bool { groupChannels % 8 == 0 && groupOutputs % 8 == 0 }
 
         /// Whether a compiled kernel is faster than a matrix product over patches.
         ///

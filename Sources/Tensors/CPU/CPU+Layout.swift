@@ -2,7 +2,7 @@ internal import CKernels
 
 extension CPU {
     public func transpose(_ x: Tensor, axes: [Int]) throws(TensorError) -> Tensor {
-        let strides = x.shape.strides
+        let strides = x.shape.strides, x = try x.widened()
         let shape = try Shape(axes.map { x.shape[$0] })
         return try Tensor.building(shape, "transpose") { out in
             rectifid_copy_strided(x.pointer, shape.array.map { $0 }, axes.map { strides[$0] }, axes.count, out)
@@ -11,7 +11,7 @@ extension CPU {
 
     public func slice(_ x: Tensor, axis: Int, range: Range<Int>) throws(TensorError) -> Tensor {
         if axis == 0 { return try x.prefix(range) }
-        let strides = x.shape.strides
+        let strides = x.shape.strides, x = try x.widened()
         let shape = try x.shape.replacing(axis: axis, with: range.count)
         return try Tensor.building(shape, "slice") { out in
             rectifid_copy_strided(
@@ -20,7 +20,7 @@ extension CPU {
     }
 
     public func embed(_ x: Tensor, in shape: Shape, axis: Int, start: Int) throws(TensorError) -> Tensor {
-        let strides = shape.strides
+        let strides = shape.strides, x = try x.widened()
         return try Tensor.building(shape, "embed") { out in
             out.update(repeating: 0, count: shape.count)
             rectifid_add_strided(x.pointer, x.shape.array, strides, strides.count, out + start * strides[axis])
@@ -28,6 +28,9 @@ extension CPU {
     }
 
     public func concatenate(_ parts: [Tensor], axis: Int) throws(TensorError) -> Tensor {
+        var wide: [Tensor] = []
+        for part in parts { wide.append(try part.widened()) }
+        let parts = wide
         let total = parts.reduce(0) { $0 + $1.shape[axis] }
         let shape = try parts[0].shape.replacing(axis: axis, with: total)
         let inner = shape.strides[axis]
@@ -48,7 +51,7 @@ extension CPU {
         guard table.shape.rank == 2, rows.allSatisfy({ $0 >= 0 && $0 < table.shape[0] }) else {
             throw TensorError("gather", "rows \(rows.prefix(8))... of a table of shape \(table.shape)")
         }
-        let width = table.shape[1]
+        let width = table.shape[1], table = try table.widened()
         return try Tensor.building([rows.count, width], "gather") { out in
             for (index, row) in rows.enumerated() {
                 (out + index * width).update(from: table.pointer + row * width, count: width)

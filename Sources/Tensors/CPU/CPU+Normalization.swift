@@ -2,68 +2,71 @@ internal import CKernels
 
 extension CPU {
     public func groupNorm(
-        _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool
+        _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor) {
-        let (images, c) = (x.shape[0], x.shape[-1])
-        let pixels = x.shape.count / max(1, images * c)
-        let statistics = try Tensor.building([images, 2, groups], "group norm") { out in
-            split(images * groups, grain: max(1, CPU.elementGrain / max(1, pixels * c / groups))) { part in
-                for unit in part {
-                    let (image, group) = (unit / groups, unit % groups)
-                    let width = c / groups
-                    rectifid_group_statistics(
-                        x.pointer + image * pixels * c + group * width, pixels, c, width, epsilon,
-                        out + image * 2 * groups + group, out + (image * 2 + 1) * groups + group)
-                }
+        let plan = NormalizationPlan(x.shape, groups: groups)
+        let shift = try firstPixels(x, plan)
+        let sums = try channelSums(plan) { chunk, sum, squares in
+            rectifid_channel_moments(
+                x.bytes + chunk.at * x.precision.byteCount, x.precision.format,
+                shift.pointer + chunk.image * plan.channels,
+                sum, squares, chunk.rows, plan.channels)
+        }
+        let statistics = try plan.statistics(sums, shift: shift.elements, epsilon: epsilon)
+        let tables = try plan.tables(statistics, weight: weight.elements, bias: bias.elements)
+        let output = try Tensor.building(x.shape, result, "group norm") { out in
+            eachChunk(plan) { chunk in
+                let table = chunk.image * plan.channels
+                rectifid_scale_channels(
+                    x.bytes + chunk.at * x.precision.byteCount, x.precision.format, tables.scale.pointer + table,
+                    tables.offset.pointer + table, silu, out + chunk.at * result.byteCount, result.format, chunk.rows,
+                    plan.channels)
             }
         }
-        let output = try Tensor.building(x.shape, "group norm") { out in
-            split(images * pixels, grain: max(1, CPU.elementGrain / c)) { part in
-                for (image, rows) in CPU.perImage(part, pixels) {
-                    let first = (image * pixels + rows.lowerBound) * c
-                    let mean = statistics.pointer + image * 2 * groups
-                    rectifid_group_normalize(
-                        x.pointer + first, mean, mean + groups, weight.pointer, bias.pointer, silu, out + first,
-                        rows.count, c, groups)
-                }
-            }
-        }
-        return (output, statistics)
+        return (output, try Tensor(statistics, shape: [plan.images, 2, groups]))
     }
 
+    // With xhat = (x - mean) d, e = dL/d(xhat w + b) and means over the group: dx = d (e w - mean(e w) - xhat
+    // mean(e w xhat)). Two passes: the first gathers both means, the second writes dx = e scale - x pull + level.
     public func groupNormGradient(
         _ x: Tensor, statistics: Tensor, groups: Int, weight: Tensor, bias: Tensor, silu: Bool, _ dy: Tensor
     ) throws(TensorError) -> Tensor {
-        let (images, c) = (x.shape[0], x.shape[-1])
-        let pixels = x.shape.count / max(1, images * c), width = c / groups
-        return try Tensor.building(x.shape, "group norm gradient") { out in
-            // A group is independent of the others: threads share an image by groups, not by rows.
-            split(images * groups, grain: max(1, CPU.elementGrain / max(1, pixels * width))) { part in
-                let scratch = UnsafeMutablePointer<Float>.allocate(capacity: 2 * width)
-                defer { scratch.deallocate() }
-                for unit in part {
-                    let (image, group) = (unit / groups, unit % groups)
-                    let first = image * pixels * c + group * width
-                    let mean = statistics.pointer + image * 2 * groups + group
-                    rectifid_group_normalize_gradient(
-                        x.pointer + first, mean, mean + groups, weight.pointer + group * width,
-                        bias.pointer + group * width, silu, dy.pointer + first, out + first, pixels, c, width, scratch)
-                }
+        let plan = NormalizationPlan(x.shape, groups: groups), numbers = statistics.elements
+        let tables = try plan.tables(numbers, weight: weight.elements, bias: bias.elements)
+        let (xBytes, dyBytes) = (x.precision.byteCount, dy.precision.byteCount)
+        let sums = try channelSums(plan) { chunk, sum, along in
+            let table = chunk.image * plan.channels
+            rectifid_scale_channels_moments(
+                x.bytes + chunk.at * xBytes, x.precision.format, dy.bytes + chunk.at * dyBytes, dy.precision.format,
+                tables.scale.pointer + table, tables.offset.pointer + table, silu, tables.mean.pointer + table, sum,
+                along, chunk.rows, plan.channels)
+        }
+        let (pull, level) = try plan.gradientTables(sums, numbers, weight: weight.elements)
+        return try Tensor.building(x.shape, x.precision, "group norm gradient") { out in
+            eachChunk(plan) { chunk in
+                let table = chunk.image * plan.channels
+                rectifid_scale_channels_gradient(
+                    x.bytes + chunk.at * xBytes, x.precision.format, dy.bytes + chunk.at * dyBytes,
+                    dy.precision.format, tables.scale.pointer + table, tables.offset.pointer + table, silu,
+                    pull.pointer + table, level.pointer + table, out + chunk.at * xBytes, chunk.rows, plan.channels)
             }
         }
     }
 
     public func layerNorm(
-        _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float
+        _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor) {
         let (rows, c) = (x.shape.rows, x.shape[-1])
         let memory = try Storage(floats: 2 * rows, operation: "layer norm")
         let mean = memory.base.assumingMemoryBound(to: Float.self)
-        let output = try rowwise(x.shape, x.shape, "layer norm") { part, out in
-            let first = part.lowerBound * c
-            rectifid_layer_normalize(
-                x.pointer + first, weight.pointer, bias.pointer, epsilon, out + first, mean + part.lowerBound,
-                mean + rows + part.lowerBound, part.count, c)
+        let output = try Tensor.building(x.shape, result, "layer norm") { out in
+            split(rows, grain: max(1, CPU.elementGrain / max(1, c))) { part in
+                let first = part.lowerBound * c
+                rectifid_layer_normalize(
+                    x.bytes + first * x.precision.byteCount, x.precision.format, weight.pointer, bias.pointer, epsilon,
+                    out + first * result.byteCount, result.format, mean + part.lowerBound,
+                    mean + rows + part.lowerBound, part.count, c)
+            }
         }
         return (output, Tensor(shape: [2, rows], storage: memory))
     }
@@ -72,20 +75,61 @@ extension CPU {
         _ x: Tensor, statistics: Tensor, weight: Tensor, _ dy: Tensor
     ) throws(TensorError) -> Tensor {
         let (rows, c) = (x.shape.rows, x.shape[-1])
-        return try rowwise(x.shape, x.shape, "layer norm gradient") { part, out in
-            let first = part.lowerBound * c
-            rectifid_layer_normalize_gradient(
-                x.pointer + first, statistics.pointer + part.lowerBound, statistics.pointer + rows + part.lowerBound,
-                weight.pointer, dy.pointer + first, out + first, part.count, c)
+        let (xBytes, dyBytes) = (x.precision.byteCount, dy.precision.byteCount)
+        return try Tensor.building(x.shape, x.precision, "layer norm gradient") { out in
+            split(rows, grain: max(1, CPU.elementGrain / max(1, c))) { part in
+                let first = part.lowerBound * c
+                rectifid_layer_normalize_gradient(
+                    x.bytes + first * xBytes, x.precision.format, statistics.pointer + part.lowerBound,
+                    statistics.pointer + rows + part.lowerBound, weight.pointer, dy.bytes + first * dyBytes,
+                    dy.precision.format, out + first * xBytes, part.count, c)
+            }
+        }
+    }
+}
+
+extension CPU {
+    private func eachChunk(_ plan: NormalizationPlan, _ body: (NormalizationPlan.Chunk) -> Void) {
+        split(plan.chunks, grain: max(1, CPU.elementGrain / (plan.chunkRows * plan.channels))) { part in
+            for index in part { body(plan.chunk(index)) }
         }
     }
 
-    /// A range of rows of all images as ranges within each image.
-    private static func perImage(_ rows: Range<Int>, _ pixels: Int) -> [(image: Int, rows: Range<Int>)] {
-        guard !rows.isEmpty else { return [] }
-        return (rows.lowerBound / pixels...(rows.upperBound - 1) / pixels).map { image in
-            let first = max(rows.lowerBound, image * pixels), end = min(rows.upperBound, (image + 1) * pixels)
-            return (image, first - image * pixels..<end - image * pixels)
+    /// Two sums per channel of every image: float32 within a chunk, then double.
+    private func channelSums(
+        _ plan: NormalizationPlan,
+        _ body: (NormalizationPlan.Chunk, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+    ) throws(TensorError) -> (first: [Double], second: [Double]) {
+        let c = plan.channels
+        let partial = try Tensor.building([plan.chunks, 2, c], "group norm") { out in
+            out.update(repeating: 0, count: plan.chunks * 2 * c)
+            split(plan.chunks, grain: max(1, CPU.elementGrain / (plan.chunkRows * c))) { part in
+                for index in part { body(plan.chunk(index), out + index * 2 * c, out + (index * 2 + 1) * c) }
+            }
+        }
+        var first = [Double](repeating: 0, count: plan.images * c), second = first
+        for index in 0..<plan.chunks {
+            let from = partial.pointer + index * 2 * c, image = index / plan.chunksPerImage * c
+            for channel in 0..<c {
+                first[image + channel] += Double(from[channel])
+                second[image + channel] += Double(from[c + channel])
+            }
+        }
+        return (first, second)
+    }
+
+    /// The first pixel of every image, `[images, channels]`: sums about it do not cancel where a mean is large.
+    private func firstPixels(_ x: Tensor, _ plan: NormalizationPlan) throws(TensorError) -> Tensor {
+        let c = plan.channels
+        return try Tensor.building([plan.images, c], "group norm") { out in
+            for image in 0..<plan.images {
+                let from = x.bytes + image * plan.pixels * c * x.precision.byteCount
+                if x.precision == .float32 {
+                    (out + image * c).update(from: from.assumingMemoryBound(to: Float.self), count: c)
+                } else {
+                    rectifid_widen_bfloat16(from.assumingMemoryBound(to: UInt16.self), out + image * c, c)
+                }
+            }
         }
     }
 }

@@ -2,6 +2,7 @@ internal import CKernels
 
 extension CPU {
     public func resizeNearest(_ x: Tensor, height: Int, width: Int) throws(TensorError) -> Tensor {
+        let x = try x.widened()
         let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
         return try perImage(n, try Shape([n, height, width, c]), "nearest resize") { image, out in
             rectifid_resize_nearest(
@@ -10,6 +11,7 @@ extension CPU {
     }
 
     public func resizeNearestGradient(_ dy: Tensor, input: Shape) throws(TensorError) -> Tensor {
+        let dy = try dy.widened()
         let (n, h, w, c) = (input[0], input[1], input[2], input[3])
         let (height, width) = (dy.shape[1], dy.shape[2])
         return try perImage(n, input, "nearest resize gradient") { image, out in
@@ -19,6 +21,7 @@ extension CPU {
     }
 
     public func resize(_ x: Tensor, height: Int, width: Int) throws(TensorError) -> Tensor {
+        let x = try x.widened()
         let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
         return try perImage(n, try Shape([n, height, width, c]), "resize") { image, out in
             rectifid_resize_bilinear(
@@ -27,6 +30,7 @@ extension CPU {
     }
 
     public func resizeGradient(_ dy: Tensor, input: Shape) throws(TensorError) -> Tensor {
+        let dy = try dy.widened()
         let (n, h, w, c) = (input[0], input[1], input[2], input[3])
         let (height, width) = (dy.shape[1], dy.shape[2])
         return try perImage(n, input, "resize gradient") { image, out in
@@ -38,6 +42,7 @@ extension CPU {
     public func maxPool(
         _ x: Tensor, kernel: (height: Int, width: Int), _ window: Window
     ) throws(TensorError) -> Tensor {
+        let x = try x.widened()
         let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
         let size = try pooled(x.shape, kernel, window)
         return try perImage(n, try Shape([n, size.height, size.width, c]), "max pool") { image, out in
@@ -51,6 +56,7 @@ extension CPU {
     public func maxPoolGradient(
         _ x: Tensor, _ dy: Tensor, kernel: (height: Int, width: Int), _ window: Window
     ) throws(TensorError) -> Tensor {
+        let x = try x.widened(), dy = try dy.widened()
         let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
         let size = try pooled(x.shape, kernel, window)
         return try perImage(n, x.shape, "max pool gradient") { image, out in
@@ -62,6 +68,7 @@ extension CPU {
     }
 
     public func warp(_ x: Tensor, _ map: AffineMap, height: Int, width: Int) throws(TensorError) -> Tensor {
+        let x = try x.widened()
         let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
         let matrix = [map.a, map.b, map.c, map.d, map.e, map.f]
         return try perImage(n, try Shape([n, height, width, c]), "warp") { image, out in
@@ -71,6 +78,7 @@ extension CPU {
     }
 
     public func warpGradient(_ dy: Tensor, _ map: AffineMap, input: Shape) throws(TensorError) -> Tensor {
+        let dy = try dy.widened()
         let (n, h, w, c) = (input[0], input[1], input[2], input[3])
         let (height, width) = (dy.shape[1], dy.shape[2])
         let matrix = [map.a, map.b, map.c, map.d, map.e, map.f]

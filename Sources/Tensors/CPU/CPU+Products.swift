@@ -2,18 +2,22 @@
 struct BLASMatrix: Matrix {
     let weights: Tensor
     var shape: Shape { weights.shape }
+    var precision: Precision { .float32 }
 }
 
 extension CPU {
-    public func matrix(_ weights: Tensor) throws(TensorError) -> any Matrix {
+    public func matrix(_ weights: Tensor, _ precision: Precision) throws(TensorError) -> any Matrix {
         guard weights.shape.rank == 2 else {
             throw TensorError("matrix", "weights of shape \(weights.shape); [outputs, inputs] is needed")
         }
-        return BLASMatrix(weights: weights)
+        return precision == .bfloat16 ? try NarrowMatrix(weights: weights) : BLASMatrix(weights: try weights.widened())
     }
 
-    public func linear(_ x: Tensor, _ weights: any Matrix, bias: Tensor?) throws(TensorError) -> Tensor {
-        let w = try own(weights, "linear")
+    public func linear(
+        _ x: Tensor, _ weights: any Matrix, bias: Tensor?, result: Precision
+    ) throws(TensorError) -> Tensor {
+        if let narrow = weights as? NarrowMatrix { return try linear(x, narrow, bias: bias, result: result) }
+        let x = try x.widened(), w = try own(weights, "linear")
         let (outputs, inputs) = (w.shape[0], w.shape[1])
         return try Tensor.building(try x.shape.replacing(axis: -1, with: outputs), "linear") { out in
             panels(rows: x.shape.rows, columns: outputs, inner: inputs) { rows, columns in
@@ -27,11 +31,14 @@ extension CPU {
                     into: target, rowStride: outputs, rows: rows.count, columns: columns.count, inner: inputs,
                     beta: bias == nil ? 0 : 1)
             }
-        }
+        }.converted(to: result)
     }
 
-    public func linearInputGradient(_ dy: Tensor, _ weights: any Matrix) throws(TensorError) -> Tensor {
-        let w = try own(weights, "linear gradient")
+    public func linearInputGradient(
+        _ dy: Tensor, _ weights: any Matrix, result: Precision
+    ) throws(TensorError) -> Tensor {
+        if let narrow = weights as? NarrowMatrix { return try linearInputGradient(dy, narrow, result: result) }
+        let dy = try dy.widened(), w = try own(weights, "linear gradient")
         let (outputs, inputs) = (w.shape[0], w.shape[1])
         return try Tensor.building(try dy.shape.replacing(axis: -1, with: inputs), "linear gradient") { out in
             panels(rows: dy.shape.rows, columns: inputs, inner: outputs) { rows, columns in
@@ -41,12 +48,13 @@ extension CPU {
                     into: out + rows.lowerBound * inputs + columns.lowerBound, rowStride: inputs,
                     rows: rows.count, columns: columns.count, inner: outputs)
             }
-        }
+        }.converted(to: result)
     }
 
     public func product(
         _ a: Tensor, transposed ta: Bool, _ b: Tensor, transposed tb: Bool
     ) throws(TensorError) -> Tensor {
+        let a = try a.widened(), b = try b.widened()
         let batch = a.shape[0], lda = a.shape[2], ldb = b.shape[2]
         let (m, k) = ta ? (a.shape[2], a.shape[1]) : (a.shape[1], a.shape[2])
         let n = tb ? b.shape[1] : b.shape[2]

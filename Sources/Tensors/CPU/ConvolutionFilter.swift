@@ -3,36 +3,71 @@ internal import Synchronization
 /// Weights of a convolution, `[O, kh, kw, I / groups]`, and the orders that compiled kernels want them in.
 ///
 /// A reordered copy is made at the first use and stays as long as the filter, since the weights are frozen. That is one
-/// more copy in memory for forward and one for the derivative, of those filters that go through oneDNN.
+/// copy for forward and one for the derivative, of those filters that go through oneDNN. In float32 the plain order stays
+/// beside them, since matrix products use it; in bfloat16 it goes as soon as there is another, because two copies of a
+/// large network are already half of what a machine may have.
 final class ConvolutionFilter: Filter {
-    let weights: Tensor
-    var shape: Shape { weights.shape }
+    let shape: Shape
+    let precision: Precision
 
-    init(weights: Tensor) { self.weights = weights }
+    fileprivate struct Copies {
+        var plain: Tensor?
+        #if arch(x86_64)
+            /// Each with a convolution that wants it; few, since an order follows from channels and processor.
+            var ordered: [(owner: DirectConvolution, weights: Tensor)] = []
+        #endif
+    }
+
+    private let copies: Mutex<Copies>
+
+    init(weights: Tensor, _ precision: Precision = .float32) throws(TensorError) {
+        shape = weights.shape
+        self.precision = precision
+        copies = Mutex(Copies(plain: try weights.converted(to: precision)))
+    }
+
+    /// The weights in the plain order.
+    func plain(_ operation: String) throws(TensorError) -> Tensor {
+        let (plain, source) = copies.withLock { copies in
+            #if arch(x86_64)
+                (copies.plain, copies.ordered.first)
+            #else
+                (copies.plain, nil as Never?)
+            #endif
+        }
+        if let plain { return plain }
+        #if arch(x86_64)
+            if let source { return try source.owner.plain(source.weights, shape: shape, operation) }
+        #endif
+        throw TensorError(operation, "the filter of shape \(shape) has lost its weights")
+    }
 
     /// Weights of a 1 x 1 kernel as those of a linear map of the channels.
-    var asMatrix: BLASMatrix {
-        get throws(TensorError) { BLASMatrix(weights: try weights.reshaped([shape[0], shape[3]])) }
+    func matrix(_ operation: String) throws(TensorError) -> BLASMatrix {
+        BLASMatrix(weights: try plain(operation).widened().reshaped([shape[0], shape[3]]))
     }
 
     #if arch(x86_64)
-        /// Copies with a convolution that wants each; few, since an order follows from channels and processor.
-        private let copies = Mutex<[(owner: DirectConvolution, weights: Tensor)]>([])
-
         /// The weights in the order that `convolution` wants.
         func reordered(for convolution: DirectConvolution, _ operation: String) throws(TensorError) -> Tensor {
-            if convolution.takesPlainFilter { return weights }
-            let kept = copies.withLock { copies in
-                copies.first { $0.owner.ordersFilter(like: convolution) }?.weights
-            }
-            if let kept { return kept }
+            if let kept = copies.withLock({ $0.kept(for: convolution) }) { return kept }
             // Outside of the lock: another thread may do the same work, and the first one's is kept.
-            let made = try convolution.reorder(weights, operation)
+            let plain = try plain(operation)
+            let made = convolution.takesPlainFilter ? plain : try convolution.reorder(plain, operation)
             return copies.withLock { copies in
-                if let kept = copies.first(where: { $0.owner.ordersFilter(like: convolution) }) { return kept.weights }
-                copies.append((convolution, made))
+                if let kept = copies.kept(for: convolution) { return kept }
+                copies.ordered.append((convolution, made))
+                if precision == .bfloat16 { copies.plain = nil }
                 return made
             }
         }
     #endif
 }
+
+#if arch(x86_64)
+    extension ConvolutionFilter.Copies {
+        fileprivate func kept(for convolution: DirectConvolution) -> Tensor? {
+            ordered.first { $0.owner.ordersFilter(like: convolution) }?.weights
+        }
+    }
+#endif

@@ -15,22 +15,29 @@
             var height, width, channels, outHeight, outWidth, outputs: Int
             var kernelHeight, kernelWidth: Int
             var window: Window
+            var operands = Precision.float32
+            var result = Precision.float32
         }
 
         private let handle: OpaquePointer
+        let precision: Precision
         let scratchBytes: Int
         let takesPlainFilter: Bool
         /// oneDNN's name of the kernel, `jit:avx2` for instance.
         let kernel: String
 
-        private init(_ handle: OpaquePointer) {
+        private init(_ handle: OpaquePointer, _ precision: Precision) {
             self.handle = handle
+            self.precision = precision
             scratchBytes = rectifid_convolution_scratch_bytes(handle)
             takesPlainFilter = rectifid_convolution_takes_plain_filter(handle)
             kernel = String(cString: rectifid_convolution_kernel(handle))
         }
 
         deinit { rectifid_convolution_destroy(handle) }
+
+        /// Whether this processor multiplies bfloat16 numbers at all; imitating them is slower than float32.
+        static let multipliesBFloat16 = rectifid_convolution_multiplies_bfloat16()
 
         /// oneDNN's, of the library that is loaded.
         static let version: String = {
@@ -44,9 +51,11 @@
             // A millisecond, outside of the lock; threads that race compile the same kernel.
             var handle: OpaquePointer?
             var geometry = problem.geometry
-            let status = rectifid_convolution_create(&geometry, problem.kind.code, &handle)
+            let formats = rectifid_convolution_formats(
+                narrow_operands: problem.operands == .bfloat16, narrow_result: problem.result == .bfloat16)
+            let status = rectifid_convolution_create(&geometry, problem.kind.code, formats, &handle)
             if status != RECTIFID_CONVOLUTION_UNSUPPORTED { try check(status, operation, "compiling \(problem.sizes)") }
-            let made = Entry(convolution: handle.map(DirectConvolution.init))
+            let made = Entry(convolution: handle.map { DirectConvolution($0, problem.operands) })
             compiledBefore.withLock { $0.keep(made, for: problem) }
             return made.convolution
         }
@@ -57,22 +66,35 @@
 
         /// A copy of plain weights in the order of this convolution.
         func reorder(_ weights: Tensor, _ operation: String) throws(TensorError) -> Tensor {
-            let floats = (rectifid_convolution_filter_bytes(handle) + 3) / MemoryLayout<Float>.stride
+            let numbers = rectifid_convolution_filter_bytes(handle) / precision.byteCount
             var status = RECTIFID_CONVOLUTION_OK
-            let reordered = try Tensor.building(try Shape([floats]), operation) { out in
-                status = rectifid_convolution_reorder_filter(handle, weights.pointer, out)
+            let reordered = try Tensor.building(try Shape([numbers]), precision, operation) { out in
+                status = rectifid_convolution_reorder_filter(handle, weights.bytes, out)
             }
             try DirectConvolution.check(status, operation, "reordering a filter of shape \(weights.shape)")
             return reordered
         }
 
+        /// Weights in the order of this convolution as plain ones.
+        func plain(_ weights: Tensor, shape: Shape, _ operation: String) throws(TensorError) -> Tensor {
+            var status = RECTIFID_CONVOLUTION_OK
+            let plain = try Tensor.building(shape, precision, operation) { out in
+                status = rectifid_convolution_restore_filter(handle, weights.bytes, out)
+            }
+            try DirectConvolution.check(status, operation, "restoring a filter of shape \(shape)")
+            return plain
+        }
+
         /// Runs on the calling thread; nil where all went well.
         func run(
-            _ input: UnsafePointer<Float>, filter: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
-            into out: UnsafeMutablePointer<Float>, scratch: UnsafeMutableRawPointer?, _ operation: String
+            _ input: UnsafeRawPointer, filter: Tensor, bias: UnsafePointer<Float>?, into out: UnsafeMutableRawPointer,
+            _ operation: String
         ) -> TensorError? {
-            let status = rectifid_convolution_run(handle, input, filter, bias, out, scratch)
             do throws(TensorError) {
+                let scratch = scratchBytes == 0 ? nil : try Storage(bytes: scratchBytes, operation: operation)
+                let status = withExtendedLifetime(scratch) {
+                    rectifid_convolution_run(handle, input, filter.bytes, bias, out, scratch?.base)
+                }
                 try DirectConvolution.check(status, operation, "running \(kernel)")
                 return nil
             } catch {

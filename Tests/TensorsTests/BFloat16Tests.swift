@@ -1,0 +1,224 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Tensors
+
+/// Operations on bfloat16 numbers against float32 operations on the same, rounded numbers.
+@Suite struct BFloat16Tests {
+    private let cpu = CPU(threads: 2)
+
+    @Test func conversionRoundsToNearestAndTiesToEven() throws {
+        let (one, next) = (UInt32(0x3f80_0000), UInt32(0x3f81_0000))
+        let cases: [(UInt32, UInt32)] = [
+            (one, one), (one + 0x7fff, one), (one + 0x8000, one), (one + 0x8001, next),
+            (next + 0x8000, next + 0x1_0000),
+            (0x8000_0000, 0x8000_0000), (0x7f80_0000, 0x7f80_0000), (0xff80_0000, 0xff80_0000),
+            (0x7f7f_ffff, 0x7f80_0000), (0x0000_8001, 0x0001_0000),
+        ]
+        let x = try Tensor(cases.map { Float(bitPattern: $0.0) }, shape: [cases.count])
+        let rounded = try x.converted(to: .bfloat16)
+        #expect(rounded.precision == .bfloat16)
+        #expect(rounded.elements.map(\.bitPattern) == cases.map(\.1))
+        #expect(try rounded.converted(to: .float32).elements.map(\.bitPattern) == cases.map(\.1))
+        // A NaN whose payload is in the lower half must not become infinity.
+        let nan = try Tensor([Float(bitPattern: 0x7f80_0001)], shape: [1]).converted(to: .bfloat16)
+        #expect(nan.elements[0].isNaN)
+    }
+
+    @Test(arguments: ConvolutionProviderTests.common + ConvolutionProviderTests.rare, [1, 2, 5])
+    func convolutionsAreThoseOfTheRoundedNumbers(_ example: ConvolutionProviderTests.Example, threads: Int) throws {
+        let (x, weights, bias, dy) = try example.operands()
+        let narrow = try cpu.filter(weights, .bfloat16), wide = try cpu.filter(try rounded(weights))
+        for provider in [ConvolutionProvider.automatic, .openBLAS] {
+            let cpu = CPU(threads: threads, convolution: provider)
+            for (result, tolerance) in [(Precision.float32, 2e-6), (.bfloat16, 4e-3)] {
+                for bias in [nil, bias] {
+                    let y = try cpu.convolve(x, narrow, bias: bias, example.window, result: result)
+                    #expect(y.precision == result)
+                    expectClose(
+                        y, try cpu.convolve(try rounded(x), wide, bias: bias, example.window, result: .float32),
+                        within: tolerance, "output")
+                }
+                let dx = try cpu.convolveInputGradient(
+                    try dy.converted(to: .bfloat16), narrow, example.window, input: example.input, result: result)
+                #expect(dx.precision == result)
+                expectClose(
+                    dx,
+                    try cpu.convolveInputGradient(
+                        try rounded(dy), wide, example.window, input: example.input, result: .float32),
+                    within: tolerance, "gradient")
+            }
+        }
+    }
+
+    @Test func linearMapsAreThoseOfTheRoundedNumbers() throws {
+        var random = SeededNumbers(seed: 5)
+        for (rows, inputs, outputs) in [(1, 7, 5), (77, 96, 130), (300, 64, 1), (129, 320, 40), (50, 1, 64)] {
+            let x = try random.tensor([rows, inputs]), dy = try random.tensor([rows, outputs])
+            let weights = try random.tensor([outputs, inputs]), bias = try random.tensor([outputs])
+            let narrow = try cpu.matrix(weights, .bfloat16), wide = try cpu.matrix(try rounded(weights))
+            #expect(narrow.shape == weights.shape && narrow.precision == .bfloat16)
+            expectClose(
+                try cpu.linear(x, narrow, bias: bias, result: .float32),
+                try cpu.linear(try rounded(x), wide, bias: bias, result: .float32), within: 2e-6, "output")
+            expectClose(
+                try cpu.linearInputGradient(dy, narrow, result: .float32),
+                try cpu.linearInputGradient(try rounded(dy), wide, result: .float32), within: 2e-6, "gradient")
+        }
+        let none = try cpu.linear(
+            try Tensor([], shape: [0, 4]), try cpu.matrix(try random.tensor([3, 4]), .bfloat16), bias: nil,
+            result: .float32)
+        #expect(none.shape == [0, 3])
+    }
+
+    /// Both copies come from the one before, once the plain weights are gone.
+    @Test func aFilterServesForwardDerivativeAndFallbackInAnyOrder() throws {
+        let example = ConvolutionProviderTests.common[0]
+        let (x, weights, _, dy) = try example.operands()
+        let (fast, portable) = (CPU(threads: 2), CPU(threads: 2, convolution: .openBLAS))
+        let filter = try fast.filter(weights, .bfloat16), other = try fast.filter(weights, .bfloat16)
+        let y = try fast.convolve(x, filter, bias: nil, example.window, result: .float32)
+        let dx = try fast.convolveInputGradient(dy, filter, example.window, input: example.input, result: .float32)
+        expectClose(
+            try portable.convolve(x, filter, bias: nil, example.window, result: .float32), y, within: 2e-6, "fallback")
+        let early = try fast.convolveInputGradient(dy, other, example.window, input: example.input, result: .float32)
+        #expect(early.elements == dx.elements)
+        #expect(try fast.convolve(x, other, bias: nil, example.window, result: .float32).elements == y.elements)
+    }
+
+    @Test(arguments: [false, true], [[1, 3, 5, 12], [2, 40, 33, 32], [1, 2, 2, 1280]])
+    func groupNormReadsAndWritesEitherFormat(silu: Bool, extents: [Int]) throws {
+        var random = SeededNumbers(seed: 8)
+        let shape = try Shape(extents), c = shape[-1]
+        let x = try rounded(try random.tensor(shape)), dy = try rounded(try random.tensor(shape))
+        let weight = try random.tensor([c]), bias = try random.tensor([c])
+        func run(_ format: Precision) throws -> (Tensor, Tensor) {
+            let x = try x.converted(to: format), dy = try dy.converted(to: format)
+            let (y, statistics) = try cpu.groupNorm(
+                x, groups: 4, weight: weight, bias: bias, epsilon: 1e-5, silu: silu, result: format)
+            let dx = try cpu.groupNormGradient(
+                x, statistics: statistics, groups: 4, weight: weight, bias: bias, silu: silu, dy)
+            #expect(y.precision == format && dx.precision == format)
+            return (y, dx)
+        }
+        let (narrow, wide) = (try run(.bfloat16), try run(.float32))
+        expectClose(narrow.0, wide.0, within: 3e-3, "output")
+        expectClose(narrow.1, wide.1, within: 3e-3, "gradient")
+        #expect(try cpu.converted(wide.0) == narrow.0.elements)
+        #expect(try cpu.converted(wide.1) == narrow.1.elements)
+    }
+
+    @Test(arguments: [7, 512, 1030]) func layerNormReadsAndWritesEitherFormat(width: Int) throws {
+        var random = SeededNumbers(seed: 9)
+        let x = try rounded(try random.tensor([33, width])), dy = try rounded(try random.tensor([33, width]))
+        let weight = try random.tensor([width]), bias = try random.tensor([width])
+        func run(_ format: Precision) throws -> (Tensor, Tensor) {
+            let x = try x.converted(to: format)
+            let (y, statistics) = try cpu.layerNorm(x, weight: weight, bias: bias, epsilon: 1e-5, result: format)
+            return (
+                y,
+                try cpu.layerNormGradient(x, statistics: statistics, weight: weight, try dy.converted(to: format))
+            )
+        }
+        let (narrow, wide) = (try run(.bfloat16), try run(.float32))
+        #expect(try cpu.converted(wide.0) == narrow.0.elements)
+        #expect(try cpu.converted(wide.1) == narrow.1.elements)
+    }
+
+    @Test(arguments: [3, 600]) func gatesReadAndWriteEitherFormat(width: Int) throws {
+        var random = SeededNumbers(seed: 10)
+        let x = try rounded(try random.tensor([40, 2 * width])), dy = try rounded(try random.tensor([40, width]))
+        let (narrowX, narrowDy) = (try x.converted(to: .bfloat16), try dy.converted(to: .bfloat16))
+        #expect(try cpu.converted(try cpu.geglu(x)) == (try cpu.geglu(narrowX)).elements)
+        #expect(try cpu.converted(try cpu.gegluGradient(x, dy)) == (try cpu.gegluGradient(narrowX, narrowDy)).elements)
+        let sum = try cpu.binary(.add, narrowX, narrowX, result: x.shape)
+        #expect(sum.precision == .bfloat16)
+        #expect(sum.elements == (try cpu.affine(x, scale: 2, shift: 0)).elements)
+    }
+
+    @Test func attentionOfRoundedNumbers() throws {
+        var random = SeededNumbers(seed: 11)
+        let q = try rounded(try random.tensor([2, 50, 24])), k = try rounded(try random.tensor([2, 31, 24]))
+        let v = try rounded(try random.tensor([2, 31, 24])), dy = try rounded(try random.tensor([2, 50, 24]))
+        func run(_ format: Precision) throws -> [Tensor] {
+            let parts = try [q, k, v, dy].map { try $0.converted(to: format) }
+            let (y, sums) = try cpu.attention(parts[0], parts[1], parts[2], heads: 3, causal: false)
+            let slopes = try cpu.attentionGradient(
+                parts[0], parts[1], parts[2], output: y, logSumExp: sums, parts[3], heads: 3, causal: false,
+                keysAndValues: true)
+            return [y, slopes.q, try #require(slopes.k), try #require(slopes.v)]
+        }
+        for (narrow, wide) in zip(try run(.bfloat16), try run(.float32)) {
+            #expect(narrow.precision == .bfloat16)
+            expectClose(narrow, wide, within: 8e-3, "attention")
+        }
+    }
+
+    /// Operations that compute in float32 only take the other format as well.
+    @Test func everyOtherOperationTakesEitherFormat() throws {
+        var random = SeededNumbers(seed: 12)
+        let x = try rounded(try random.tensor([1, 6, 5, 4])), y = try rounded(try random.tensor([1, 6, 5, 4]))
+        let slope = try random.tensor([4]), map = AffineMap(0.9, 0.1, 0.3, -0.1, 1.1, 0.2)
+        let window = Window(stride: 2)
+        let square = try rounded(try random.tensor([2, 3, 3]))
+        let operations: [(String, (Tensor, Tensor) throws -> Tensor)] = [
+            ("add", { try self.cpu.binary(.add, $0, try $1.converted(to: .float32), result: x.shape) }),
+            ("multiply", { try self.cpu.binary(.multiply, $0, $1, result: x.shape) }),
+            ("sum", { x, _ in try self.cpu.sum(x, to: [1, 1, 1, 4]) }),
+            ("affine", { x, _ in try self.cpu.affine(x, scale: 3, shift: 1) }),
+            ("clamp", { x, _ in try self.cpu.clamp(x, low: -0.5, high: 0.5) }),
+            ("clamp gradient", { try self.cpu.clampGradient($0, $1, low: -0.5, high: 0.5) }),
+            ("absolute", { x, _ in try self.cpu.absolute(x) }),
+            ("absolute gradient", { try self.cpu.absoluteGradient($0, $1) }),
+            ("dot", { try Tensor(Float(self.cpu.dot($0, $1))) }),
+            ("silu", { x, _ in try self.cpu.activate(.silu, x) }),
+            ("silu gradient", { try self.cpu.activateGradient(.silu, $0, $1) }),
+            ("prelu", { x, _ in try self.cpu.prelu(x, slope: slope) }),
+            ("prelu gradient", { try self.cpu.preluGradient($0, slope: slope, $1) }),
+            ("softmax", { x, _ in try self.cpu.softmax(x) }),
+            ("softmax gradient", { try self.cpu.softmaxGradient($0, $1) }),
+            ("transpose", { x, _ in try self.cpu.transpose(x, axes: [0, 3, 1, 2]) }),
+            ("slice", { x, _ in try self.cpu.slice(x, axis: 2, range: 1..<4) }),
+            ("outer slice", { x, _ in try self.cpu.slice(x, axis: 0, range: 0..<1) }),
+            ("embed", { x, _ in try self.cpu.embed(x, in: [1, 6, 9, 4], axis: 2, start: 3) }),
+            ("concatenate", { try self.cpu.concatenate([$0, $1], axis: 3) }),
+            ("gather", { x, _ in try self.cpu.gather(try x.reshaped([30, 4]), rows: [3, 0, 29]) }),
+            ("nearest", { x, _ in try self.cpu.resizeNearest(x, height: 9, width: 10) }),
+            ("nearest gradient", { x, _ in try self.cpu.resizeNearestGradient(x, input: [1, 3, 5, 4]) }),
+            ("resize", { x, _ in try self.cpu.resize(x, height: 9, width: 4) }),
+            ("resize gradient", { x, _ in try self.cpu.resizeGradient(x, input: [1, 3, 4, 4]) }),
+            ("max pool", { x, _ in try self.cpu.maxPool(x, kernel: (2, 2), window) }),
+            (
+                "max pool gradient",
+                {
+                    try self.cpu.maxPoolGradient(
+                        $0, try self.cpu.slice(try self.cpu.slice($1, axis: 1, range: 0..<3), axis: 2, range: 0..<2),
+                        kernel: (2, 2), window)
+                }
+            ),
+            ("warp", { x, _ in try self.cpu.warp(x, map, height: 7, width: 4) }),
+            ("warp gradient", { x, _ in try self.cpu.warpGradient(x, map, input: [1, 5, 5, 4]) }),
+            (
+                "product",
+                { x, _ in
+                    let square = try square.converted(to: x.precision)
+                    return try self.cpu.product(square, transposed: true, square, transposed: false)
+                }
+            ),
+        ]
+        let (narrowX, narrowY) = (try x.converted(to: .bfloat16), try y.converted(to: .bfloat16))
+        for (name, operation) in operations {
+            let expected = try operation(x, y), actual = try operation(narrowX, narrowY)
+            #expect(actual.elements == expected.elements, "\(name)")
+            #expect(expected.elements.contains { $0 != 0 }, "\(name)")
+        }
+    }
+
+    private func rounded(_ x: Tensor) throws -> Tensor { try x.converted(to: .bfloat16).converted(to: .float32) }
+}
+
+extension CPU {
+    /// Elements as bfloat16 keeps them.
+    fileprivate func converted(_ x: Tensor) throws -> [Float] { try x.converted(to: .bfloat16).elements }
+}
