@@ -172,3 +172,62 @@ void rectifid_softmax_gradient(const float *restrict p, float *restrict dp, cons
     for (size_t r = 0; r < rows; r++, p += c, dp += c)
         for (size_t i = 0; i < c; i++) dp[i] = scale * p[i] * (dp[i] - delta[r]);
 }
+
+RECTIFID_VECTORIZE
+void rectifid_softmax_block(const float *restrict s, float scale, uint16_t *restrict p, float *restrict top,
+                            float *restrict sum, float *restrict rescale, size_t rows, size_t c, size_t stride) {
+    RECTIFID_REASSOCIATE
+    for (size_t r = 0; r < rows; r++, s += stride, p += stride) {
+        float highest = -FLT_MAX;
+        for (size_t i = 0; i < c; i++) highest = s[i] > highest ? s[i] : highest;
+        highest = highest * scale > top[r] ? highest * scale : top[r];
+        float block = 0;
+        for (size_t i = 0; i < c; i++) {
+            const float e = exponential(scale * s[i] - highest);
+            block += e;
+            p[i] = narrowed(e);
+        }
+        if (c % 2) p[c] = 0;
+        rescale[r] = exponential(top[r] - highest);
+        sum[r] = sum[r] * rescale[r] + block;
+        top[r] = highest;
+    }
+}
+
+RECTIFID_VECTORIZE
+void rectifid_scale_rows(float *restrict x, const float *restrict scale, size_t rows, size_t c) {
+    for (size_t r = 0; r < rows; r++, x += c)
+        for (size_t i = 0; i < c; i++) x[i] *= scale[r];
+}
+
+RECTIFID_VECTORIZE
+void rectifid_softmax_block_gradient(const float *restrict s, const float *restrict dp, float scale,
+                                     const float *restrict lse, const float *restrict delta, uint16_t *restrict p,
+                                     uint16_t *restrict ds, size_t rows, size_t c, size_t stride) {
+    for (size_t r = 0; r < rows; r++, s += stride, dp += stride, ds += stride, p += stride) {
+        for (size_t i = 0; i < c; i++) {
+            const float e = exponential(scale * s[i] - lse[r]);
+            p[i] = narrowed(e);
+            ds[i] = narrowed(scale * e * (dp[i] - delta[r]));
+        }
+        if (c % 2) p[c] = ds[c] = 0;
+    }
+}
+
+void rectifid_log_sums(const float *top, const float *sum, float *lse, float *inverse, size_t rows) {
+    for (size_t r = 0; r < rows; r++) {
+        lse[r] = top[r] + logf(sum[r]);
+        inverse[r] = 1.0f / sum[r];
+    }
+}
+
+RECTIFID_VECTORIZE
+void rectifid_row_dots(const uint16_t *restrict a, const uint16_t *restrict b, size_t stride, float *restrict out,
+                       size_t rows, size_t c) {
+    RECTIFID_REASSOCIATE
+    for (size_t r = 0; r < rows; r++, a += stride, b += stride) {
+        float sum = 0;
+        for (size_t i = 0; i < c; i++) sum += widened(a[i]) * widened(b[i]);
+        out[r] = sum;
+    }
+}

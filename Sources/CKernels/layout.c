@@ -1,4 +1,5 @@
 #include "layout.h"
+#include "number.h"
 #include "vectorize.h"
 
 #include <string.h>
@@ -84,4 +85,18 @@ void rectifid_add_strided(const float *dy, const size_t *extents, const ptrdiff_
         for (size_t i = 0; i < n; i++) row[(ptrdiff_t)i * step] += dy[i];
         dy += n;
     })
+}
+
+void rectifid_transpose_halves(const uint16_t *x, size_t stride, uint16_t *out, size_t out_stride, size_t rows,
+                               size_t c) {
+    for (size_t i = 0; i < c; i++, out += out_stride) {
+        for (size_t r = 0; r < rows; r++) out[r] = x[r * stride + i];
+        if (rows % 2) out[rows] = 0;
+    }
+}
+
+void rectifid_narrow_transpose(const float *x, size_t stride, uint16_t *out, size_t out_stride, size_t rows,
+                               size_t columns) {
+    for (size_t i = 0; i < columns; i++, out += out_stride)
+        for (size_t r = 0; r < rows; r++) out[r] = narrowed(x[r * stride + i]);
 }

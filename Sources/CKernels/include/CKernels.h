@@ -12,5 +12,6 @@
 #include "activations.h"
 #include "elementwise.h"
 #include "layout.h"
+#include "narrow_product.h"
 #include "normalization.h"
 #include "resampling.h"

@@ -1,6 +1,7 @@
 /// Moving data: patches for convolutions as matrix products, strided copies.
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 
 /// Geometry of a convolution over one NHWC image of one group of channels.
 typedef struct {
@@ -26,3 +27,10 @@ void rectifid_scatter_patches(const float *columns, const rectifid_window *w, si
 void rectifid_copy_strided(const float *x, const size_t *extents, const ptrdiff_t *strides, size_t rank, float *out);
 /// The transpose: adds contiguous `dy` onto strided positions of `out`.
 void rectifid_add_strided(const float *dy, const size_t *extents, const ptrdiff_t *strides, size_t rank, float *out);
+
+/// out[c, rows] = x[rows, c] transposed, rows `stride` and `out_stride` apart; an odd row gets a zero behind it.
+void rectifid_transpose_halves(const uint16_t *x, size_t stride, uint16_t *out, size_t out_stride, size_t rows,
+                               size_t c);
+/// out[columns, rows] = x[rows, columns] transposed, as bfloat16.
+void rectifid_narrow_transpose(const float *x, size_t stride, uint16_t *out, size_t out_stride, size_t rows,
+                               size_t columns);

@@ -10,6 +10,10 @@ extension CPU {
         _ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int, causal: Bool
     ) throws(TensorError) -> (output: Tensor, logSumExp: Tensor) {
         let precision = q.precision
+        if CPU.canAttendNarrowly(q, k, v, heads: heads, causal: causal) {
+            return try attendNarrowly(
+                q, try k.converted(to: precision), try v.converted(to: precision), heads: heads)
+        }
         let q = try q.widened(), k = try k.widened(), v = try v.widened()
         let plan = AttentionPlan(q.shape, k.shape, heads: heads, limit: CPU.blockScores)
         let lse = try Storage(floats: plan.images * heads * plan.queries, operation: "attention")
@@ -49,6 +53,12 @@ extension CPU {
         keysAndValues: Bool
     ) throws(TensorError) -> (q: Tensor, k: Tensor?, v: Tensor?) {
         let precision = q.precision
+        if CPU.canAttendNarrowly(q, k, v, heads: heads, causal: causal) {
+            return try attendNarrowlyGradient(
+                q, try k.converted(to: precision), try v.converted(to: precision),
+                output: try output.converted(to: precision), logSumExp: logSumExp, try dy.converted(to: precision),
+                heads: heads, keysAndValues: keysAndValues)
+        }
         let q = try q.widened(), k = try k.widened(), v = try v.widened()
         let output = try output.widened(), dy = try dy.widened()
         let plan = AttentionPlan(q.shape, k.shape, heads: heads, limit: CPU.blockScores)

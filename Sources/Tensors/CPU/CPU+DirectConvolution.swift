@@ -89,7 +89,9 @@
                 && inputSize <= most && outputSize <= most && outputs * patch <= most
         }
 
-        /// Their instructions take pairs of channels. oneDNN 2.6 gets the derivative of a 1 x 1 kernel with a single
+        /// Whether the kernels take these channels.
+        ///
+        /// Their instructions take pairs. oneDNN 2.6 gets the derivative of a 1 x 1 kernel with a single
         /// output wrong; such small convolutions gain nothing anyway.
         fileprivate var fitsNarrowKernels: Bool { groupChannels % 8 == 0 && groupOutputs % 8 == 0 }
 

@@ -1,0 +1,26 @@
+/// Matrix products of bfloat16 numbers with float32 sums, for attention; x86-64 processors with AVX-512 BF16 only.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// Whether this processor can run the products below; calling them elsewhere is an illegal instruction.
+bool rectifid_has_narrow_product(void);
+
+/// Columns of the right factor lie in panels of this many (the last one in 16, 32 or 48), each panel as
+/// [pairs][columns], a pair being two neighbours along the inner extent in one word: what the instruction takes.
+#define RECTIFID_PANEL 48
+
+/// Words of a packed factor of `inner` x `columns`.
+size_t rectifid_packed_words(size_t inner, size_t columns);
+/// Packs the transpose of x [columns, inner], whose rows are `stride` apart.
+void rectifid_pack_transposed(const uint16_t *x, size_t stride, size_t columns, size_t inner, uint32_t *packed);
+/// Packs x [inner, columns].
+void rectifid_pack(const uint16_t *x, size_t stride, size_t inner, size_t columns, uint32_t *packed);
+
+/// C[rows, columns] (+)= A[rows, 2 pairs] B, with B the pairs [first_pair, first_pair + pairs) of a packed factor of
+/// `all_pairs`, from its column `first_column` on, a multiple of RECTIFID_PANEL. Columns are rounded up to 16: `c` must
+/// hold them. Rows of A are `a_stride` numbers apart, those of C `c_stride`.
+void rectifid_narrow_product(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t all_pairs,
+                             size_t first_pair, size_t pairs, size_t first_column, float *c, size_t c_stride,
+                             size_t rows, size_t columns, bool accumulate);
