@@ -78,6 +78,9 @@ let package = Package(
                 "Generation", "Networks", "Checkpoints", "Flow", "Discriminators", "Raster", "Autodiff", "Tensors",
             ],
             swiftSettings: safe),
+        .target(
+            name: "Benchmark", dependencies: ["Networks", "Checkpoints", "Flow", "Autodiff", "Tensors"],
+            swiftSettings: safe),
         .target(name: "DemoModel", resources: [.copy("Resources")], swiftSettings: safe),
 
         // Wire and broker.
@@ -121,7 +124,7 @@ let package = Package(
         .executableTarget(
             name: "rectifid",
             dependencies: [
-                "Serving", "Monitoring", "Telemetry", "Jobs", "RectifIDClient", "Generation", "Evaluation", "Messages",
+                "Serving", "Monitoring", "Telemetry", "Jobs", "RectifIDClient", "Generation", "Evaluation", "Benchmark", "Messages",
                 "Broker", "ObjectStores", "S3", "DemoModel", "Raster", "Flow", "Checkpoints", "Autodiff", "Tensors",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),

@@ -4,7 +4,12 @@ public import Tensors
 ///
 /// A view: it is made for each part of a network and costs nothing. Tensors that nobody asks for are never read.
 public struct Weights: Sendable {
-    public let file: Safetensors
+    private enum Source: Sendable {
+        case file(Safetensors)
+        case random(RandomWeights)
+    }
+
+    private let source: Source
     /// What all names start with, dot included; empty for the whole file.
     public let prefix: String
     /// What layers that are made of them compute their products in; the file may keep them in another format.
@@ -12,39 +17,59 @@ public struct Weights: Sendable {
 
     /// All tensors of a file.
     public init(_ file: Safetensors, precision: Precision = .float32) {
-        self.init(file: file, prefix: "", precision: precision)
+        self.init(source: .file(file), prefix: "", precision: precision)
     }
 
-    private init(file: Safetensors, prefix: String, precision: Precision) {
-        self.file = file
+    /// Tensors of any name and shape, for measuring networks whose weights are not at hand.
+    public init(_ random: RandomWeights, precision: Precision = .float32) {
+        self.init(source: .random(random), prefix: "", precision: precision)
+    }
+
+    private init(source: Source, prefix: String, precision: Precision) {
+        self.source = source
         self.prefix = prefix
         self.precision = precision
     }
 
     /// The same weights for products in another format.
     public func computing(in precision: Precision) -> Weights {
-        Weights(file: file, prefix: prefix, precision: precision)
+        Weights(source: source, prefix: prefix, precision: precision)
     }
 
     /// The part of that name.
     public subscript(part: String) -> Weights {
-        Weights(file: file, prefix: prefix + part + ".", precision: precision)
+        Weights(source: source, prefix: prefix + part + ".", precision: precision)
     }
 
     /// The part of that number, as lists of modules are named.
     public subscript(index: Int) -> Weights { self[String(index)] }
 
-    /// Whether there is a tensor of this name.
-    public func contains(_ key: String) -> Bool { file.contains(prefix + key) }
+    /// Whether there is a tensor of this name; random weights have those that are asked for and no others.
+    public func contains(_ key: String) -> Bool {
+        if case .file(let file) = source { file.contains(prefix + key) } else { false }
+    }
 
-    /// Shape of a tensor, nil where there is none of this name.
-    public func shape(of key: String) -> Shape? { file.shape(of: prefix + key) }
+    /// Shape of a tensor, nil where there is none of this name or it has none yet.
+    public func shape(of key: String) -> Shape? {
+        if case .file(let file) = source { file.shape(of: prefix + key) } else { nil }
+    }
 
     /// A tensor as float32.
     ///
     /// - Throws: ``CheckpointError`` that names file, tensor and both shapes.
     public func tensor(_ key: String, _ shape: Shape? = nil) throws(CheckpointError) -> Tensor {
-        try file.tensor(prefix + key, shape)
+        switch source {
+        case .file(let file): return try file.tensor(prefix + key, shape)
+        case .random(let random):
+            guard let shape else {
+                throw CheckpointError(.mismatched, file: path, "\(prefix + key) needs a shape to be made for")
+            }
+            return try loading(key) { () throws(TensorError) in try random.tensor(prefix + key, shape) }
+        }
+    }
+
+    private var path: String {
+        if case .file(let file) = source { file.path } else { "random weights" }
     }
 
     /// Runs a tensor operation of loading; its failure becomes one of the file.
@@ -54,7 +79,7 @@ public struct Weights: Sendable {
         do {
             return try body()
         } catch {
-            throw CheckpointError(error, file: file.path, loading: prefix + key)
+            throw CheckpointError(error, file: path, loading: prefix + key)
         }
     }
 }

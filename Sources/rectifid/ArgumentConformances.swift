@@ -1,6 +1,8 @@
 public import ArgumentParser
+public import Benchmark
 public import Flow
 public import Generation
+public import Tensors
 
 // Values of the modules below as people write them on a command line.
 
@@ -11,3 +13,9 @@ extension Schedule.Kind: ExpressibleByArgument {}
 extension Gain: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }
 }
+
+extension Precision: ExpressibleByArgument {}
+
+extension BenchmarkScale: ExpressibleByArgument {}
+
+extension NetworkBenchmark.Subject: ExpressibleByArgument {}

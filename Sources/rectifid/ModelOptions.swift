@@ -27,7 +27,7 @@ struct ModelOptions: ParsableArguments {
         help:
             "What the networks compute their products in: float32, or bfloat16, which is faster where the processor has it."
     )
-    var precision = PrecisionOption.float32
+    var precision = Precision.float32
 
     func validate() throws {
         if let size = detectorSize, size % 32 != 0 || !(32...4096).contains(size) {
@@ -54,13 +54,6 @@ struct ModelOptions: ParsableArguments {
             judges: .init(
                 faceDetector: faceDetector, faceRecognizer: faceRecognizer, detectorSize: detectorSize,
                 custom: discriminator, customSize: discriminatorSize),
-            precision: precision.precision)
+            precision: precision)
     }
-}
-
-/// The engine's precisions as options.
-enum PrecisionOption: String, ExpressibleByArgument, CaseIterable {
-    case float32, bfloat16
-
-    var precision: Precision { self == .float32 ? .float32 : .bfloat16 }
 }

@@ -20,7 +20,7 @@ struct Rectifid: AsyncParsableCommand {
         subcommands: [
             Generate.self, WorkerCommand.self, Submit.self, Cancel.self, Describe.self, Probe.self, DeadLetters.self,
             TopologyCommand.self,
-            Models.self, Evaluate.self, Version.self,
+            Models.self, Evaluate.self, BenchmarkCommand.self, Version.self,
         ])
 }
 

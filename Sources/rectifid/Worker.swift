@@ -50,7 +50,7 @@ struct WorkerCommand: AsyncParsableCommand {
     var discriminatorSize: Int?
 
     @Option(help: "float32, or bfloat16, faster where the processor has it; float32 by default. [RECTIFID_PRECISION]")
-    var precision: PrecisionOption?
+    var precision: Precision?
 
     @Option(help: "Jobs at a time; 1 by default. [RECTIFID_SLOTS]")
     var slots: Int?
@@ -183,7 +183,7 @@ struct WorkerCommand: AsyncParsableCommand {
                 throw CommandFailure(.missingInput, "\(error)")
             }
             let start = ContinuousClock.now
-            let model = try Model(folder, judges: judges, precision: precision?.precision ?? .float32)
+            let model = try Model(folder, judges: judges, precision: precision ?? .float32)
             logger.info(
                 "model loaded",
                 metadata: ["model": "\(model.id)", "hash": "\(model.hash)", "took": "\(ContinuousClock.now - start)"])

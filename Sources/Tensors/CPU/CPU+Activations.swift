@@ -17,17 +17,21 @@ extension Activation {
 
 extension CPU {
     public func activate(_ f: Activation, _ x: Tensor) throws(TensorError) -> Tensor {
-        let kernel = f.kernel, x = try x.widened()
-        return try pointwise(x, "\(f)") { part, out in
-            rectifid_activate(kernel, x.pointer + part.lowerBound, out, part.count)
+        try profiled("activation") { () throws(TensorError) in
+            let kernel = f.kernel, x = try x.widened()
+            return try pointwise(x, "\(f)") { part, out in
+                rectifid_activate(kernel, x.pointer + part.lowerBound, out, part.count)
+            }
         }
     }
 
     public func activateGradient(_ f: Activation, _ x: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor {
-        let kernel = f.kernel, x = try x.widened(), dy = try dy.widened()
-        return try pointwise(x, "\(f) gradient") { part, out in
-            rectifid_activate_gradient(
-                kernel, x.pointer + part.lowerBound, dy.pointer + part.lowerBound, out, part.count)
+        try profiled("activation gradient") { () throws(TensorError) in
+            let kernel = f.kernel, x = try x.widened(), dy = try dy.widened()
+            return try pointwise(x, "\(f) gradient") { part, out in
+                rectifid_activate_gradient(
+                    kernel, x.pointer + part.lowerBound, dy.pointer + part.lowerBound, out, part.count)
+            }
         }
     }
 
@@ -47,24 +51,28 @@ extension CPU {
     }
 
     public func geglu(_ x: Tensor) throws(TensorError) -> Tensor {
-        let c = x.shape[-1] / 2, size = x.precision.byteCount
-        let shape = try x.shape.replacing(axis: -1, with: c)
-        return try Tensor.building(shape, x.precision, "geglu") { out in
-            split(shape.rows, grain: max(1, CPU.elementGrain / max(1, 2 * c))) { part in
-                let first = part.lowerBound * c * size
-                rectifid_geglu(x.bytes + 2 * first, out + first, x.precision.format, part.count, c)
+        try profiled("geglu") { () throws(TensorError) in
+            let c = x.shape[-1] / 2, size = x.precision.byteCount
+            let shape = try x.shape.replacing(axis: -1, with: c)
+            return try Tensor.building(shape, x.precision, "geglu") { out in
+                split(shape.rows, grain: max(1, CPU.elementGrain / max(1, 2 * c))) { part in
+                    let first = part.lowerBound * c * size
+                    rectifid_geglu(x.bytes + 2 * first, out + first, x.precision.format, part.count, c)
+                }
             }
         }
     }
 
     public func gegluGradient(_ x: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor {
-        let c = x.shape[-1] / 2, size = x.precision.byteCount
-        return try Tensor.building(x.shape, x.precision, "geglu gradient") { out in
-            split(x.shape.rows, grain: max(1, CPU.elementGrain / max(1, 2 * c))) { part in
-                let first = part.lowerBound * c
-                rectifid_geglu_gradient(
-                    x.bytes + 2 * first * size, dy.bytes + first * dy.precision.byteCount, dy.precision.format,
-                    out + 2 * first * size, x.precision.format, part.count, c)
+        try profiled("geglu gradient") { () throws(TensorError) in
+            let c = x.shape[-1] / 2, size = x.precision.byteCount
+            return try Tensor.building(x.shape, x.precision, "geglu gradient") { out in
+                split(x.shape.rows, grain: max(1, CPU.elementGrain / max(1, 2 * c))) { part in
+                    let first = part.lowerBound * c
+                    rectifid_geglu_gradient(
+                        x.bytes + 2 * first * size, dy.bytes + first * dy.precision.byteCount, dy.precision.format,
+                        out + 2 * first * size, x.precision.format, part.count, c)
+                }
             }
         }
     }

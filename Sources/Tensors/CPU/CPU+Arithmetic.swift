@@ -4,25 +4,27 @@ extension CPU {
     public func binary(
         _ op: BinaryOperation, _ a: Tensor, _ b: Tensor, result: Shape
     ) throws(TensorError) -> Tensor {
-        let kernel: rectifid_binary =
-            switch op {
-            case .add: RECTIFID_ADD
-            case .subtract: RECTIFID_SUBTRACT
-            case .multiply: RECTIFID_MULTIPLY
-            case .divide: RECTIFID_DIVIDE
-            }
-        if op == .add, a.shape == b.shape, a.precision == .bfloat16, b.precision == .bfloat16 {
-            return try addNarrow(a, b)
-        }
-        let a = try a.widened(), b = try b.widened()
-        return try Tensor.building(result, "\(op)") { out in
-            if a.shape == result, b.shape == result {
-                split(result.count, grain: CPU.elementGrain) { part in
-                    let first = part.lowerBound
-                    rectifid_binary_row(kernel, a.pointer + first, 1, b.pointer + first, 1, out + first, part.count)
+        try profiled("arithmetic") { () throws(TensorError) in
+            let kernel: rectifid_binary =
+                switch op {
+                case .add: RECTIFID_ADD
+                case .subtract: RECTIFID_SUBTRACT
+                case .multiply: RECTIFID_MULTIPLY
+                case .divide: RECTIFID_DIVIDE
                 }
-            } else {
-                broadcast(kernel, a, b, result, out)
+            if op == .add, a.shape == b.shape, a.precision == .bfloat16, b.precision == .bfloat16 {
+                return try addNarrow(a, b)
+            }
+            let a = try a.widened(), b = try b.widened()
+            return try Tensor.building(result, "\(op)") { out in
+                if a.shape == result, b.shape == result {
+                    split(result.count, grain: CPU.elementGrain) { part in
+                        let first = part.lowerBound
+                        rectifid_binary_row(kernel, a.pointer + first, 1, b.pointer + first, 1, out + first, part.count)
+                    }
+                } else {
+                    broadcast(kernel, a, b, result, out)
+                }
             }
         }
     }
@@ -95,9 +97,11 @@ extension CPU {
     }
 
     public func affine(_ x: Tensor, scale: Float, shift: Float) throws(TensorError) -> Tensor {
-        let x = try x.widened()
-        return try pointwise(x, "affine") { part, out in
-            rectifid_affine(x.pointer + part.lowerBound, scale, shift, out, part.count)
+        try profiled("arithmetic") { () throws(TensorError) in
+            let x = try x.widened()
+            return try pointwise(x, "affine") { part, out in
+                rectifid_affine(x.pointer + part.lowerBound, scale, shift, out, part.count)
+            }
         }
     }
 

@@ -9,6 +9,14 @@ extension CPU {
     public func attention(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int, causal: Bool
     ) throws(TensorError) -> (output: Tensor, logSumExp: Tensor) {
+        try profiled("attention", operations: 4 * Double(q.shape.count) * Double(k.shape[1])) {
+            () throws(TensorError) in try attend(q, k, v, heads: heads, causal: causal)
+        }
+    }
+
+    private func attend(
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int, causal: Bool
+    ) throws(TensorError) -> (output: Tensor, logSumExp: Tensor) {
         let precision = q.precision
         if CPU.canAttendNarrowly(q, k, v, heads: heads, causal: causal) {
             return try attendNarrowly(
@@ -49,8 +57,21 @@ extension CPU {
     // dQ = dS K, dK = dS^T Q, dV = P^T dO. P is rebuilt from the stored log-sum-exp.
     public func attentionGradient(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, output: Tensor, logSumExp: Tensor, _ dy: Tensor, heads: Int,
-        causal: Bool,
-        keysAndValues: Bool
+        causal: Bool, keysAndValues: Bool
+    ) throws(TensorError) -> (q: Tensor, k: Tensor?, v: Tensor?) {
+        // Scores, slopes and the queries' derivative; keys and values cost two products more.
+        let products: Double = keysAndValues ? 5 : 3
+        let operations = 2 * products * Double(q.shape.count) * Double(k.shape[1])
+        return try profiled("attention gradient", operations: operations) { () throws(TensorError) in
+            try attendGradient(
+                q, k, v, output: output, logSumExp: logSumExp, dy, heads: heads, causal: causal,
+                keysAndValues: keysAndValues)
+        }
+    }
+
+    private func attendGradient(
+        _ q: Tensor, _ k: Tensor, _ v: Tensor, output: Tensor, logSumExp: Tensor, _ dy: Tensor, heads: Int,
+        causal: Bool, keysAndValues: Bool
     ) throws(TensorError) -> (q: Tensor, k: Tensor?, v: Tensor?) {
         let precision = q.precision
         if CPU.canAttendNarrowly(q, k, v, heads: heads, causal: causal) {

@@ -31,8 +31,18 @@ extension CPU {
     public func convolve(
         _ x: Tensor, _ filter: any Filter, bias: Tensor?, _ window: Window, result: Precision
     ) throws(TensorError) -> Tensor {
-        let filter = try own(filter, "convolve"), x = try x.converted(to: filter.precision)
+        let filter = try own(filter, "convolve")
         let geometry = try ConvolutionGeometry(input: x.shape, filter: filter.shape, window, "convolve")
+        return try profiled(geometry.isPointwise ? "linear" : "convolve", operations: geometry.operations) {
+            () throws(TensorError) in
+            try convolve(x, filter, bias: bias, geometry, result: result)
+        }
+    }
+
+    private func convolve(
+        _ x: Tensor, _ filter: ConvolutionFilter, bias: Tensor?, _ geometry: ConvolutionGeometry, result: Precision
+    ) throws(TensorError) -> Tensor {
+        let x = try x.converted(to: filter.precision)
         #if arch(x86_64)
             let kind: DirectConvolution.Kind = bias == nil ? .forward : .forwardWithBias
             if let strips = try directStrips(geometry, filter, kind, result: result, "convolve") {
@@ -40,7 +50,9 @@ extension CPU {
                     strips, kind, geometry, x, bias: bias, shape: try geometry.output, result: result, "convolve")
             }
         #endif
-        if geometry.isPointwise { return try linear(x, try filter.matrix("convolve"), bias: bias, result: result) }
+        if geometry.isPointwise {
+            return try linearByBLAS(x, try filter.matrix("convolve").weights, bias: bias, result: result)
+        }
         let weights = try filter.plain("convolve").widened()
         return try convolveByPatches(try x.widened(), weights, bias: bias, geometry).converted(to: result)
     }
@@ -48,8 +60,18 @@ extension CPU {
     public func convolveInputGradient(
         _ dy: Tensor, _ filter: any Filter, _ window: Window, input: Shape, result: Precision
     ) throws(TensorError) -> Tensor {
-        let filter = try own(filter, "convolve gradient"), dy = try dy.converted(to: filter.precision)
+        let filter = try own(filter, "convolve gradient")
         let geometry = try ConvolutionGeometry(input: input, filter: filter.shape, window, "convolve gradient")
+        let kind = geometry.isPointwise ? "linear gradient" : "convolve gradient"
+        return try profiled(kind, operations: geometry.operations) { () throws(TensorError) in
+            try convolveInputGradient(dy, filter, geometry, input: input, result: result)
+        }
+    }
+
+    private func convolveInputGradient(
+        _ dy: Tensor, _ filter: ConvolutionFilter, _ geometry: ConvolutionGeometry, input: Shape, result: Precision
+    ) throws(TensorError) -> Tensor {
+        let dy = try dy.converted(to: filter.precision)
         #if arch(x86_64)
             if let strips = try directStrips(geometry, filter, .inputGradient, result: result, "convolve gradient") {
                 return try run(
@@ -57,7 +79,8 @@ extension CPU {
             }
         #endif
         if geometry.isPointwise {
-            return try linearInputGradient(dy, try filter.matrix("convolve gradient"), result: result)
+            return try linearInputGradientByBLAS(
+                dy, try filter.matrix("convolve gradient").weights, result: result)
         }
         let weights = try filter.plain("convolve gradient").widened()
         return try convolveByPatchesInputGradient(try dy.widened(), weights, geometry, input: input)

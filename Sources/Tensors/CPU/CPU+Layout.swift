@@ -10,39 +10,45 @@ extension CPU {
     }
 
     public func slice(_ x: Tensor, axis: Int, range: Range<Int>) throws(TensorError) -> Tensor {
-        if axis == 0 { return try x.prefix(range) }
-        let strides = x.shape.strides, x = try x.widened()
-        let shape = try x.shape.replacing(axis: axis, with: range.count)
-        return try Tensor.building(shape, "slice") { out in
-            rectifid_copy_strided(
-                x.pointer + range.lowerBound * strides[axis], shape.array, strides, strides.count, out)
+        try profiled("slice") { () throws(TensorError) in
+            if axis == 0 { return try x.prefix(range) }
+            let strides = x.shape.strides, x = try x.widened()
+            let shape = try x.shape.replacing(axis: axis, with: range.count)
+            return try Tensor.building(shape, "slice") { out in
+                rectifid_copy_strided(
+                    x.pointer + range.lowerBound * strides[axis], shape.array, strides, strides.count, out)
+            }
         }
     }
 
     public func embed(_ x: Tensor, in shape: Shape, axis: Int, start: Int) throws(TensorError) -> Tensor {
-        let strides = shape.strides, x = try x.widened()
-        return try Tensor.building(shape, "embed") { out in
-            out.update(repeating: 0, count: shape.count)
-            rectifid_add_strided(x.pointer, x.shape.array, strides, strides.count, out + start * strides[axis])
+        try profiled("slice gradient") { () throws(TensorError) in
+            let strides = shape.strides, x = try x.widened()
+            return try Tensor.building(shape, "embed") { out in
+                out.update(repeating: 0, count: shape.count)
+                rectifid_add_strided(x.pointer, x.shape.array, strides, strides.count, out + start * strides[axis])
+            }
         }
     }
 
     public func concatenate(_ parts: [Tensor], axis: Int) throws(TensorError) -> Tensor {
-        var wide: [Tensor] = []
-        for part in parts { wide.append(try part.widened()) }
-        let parts = wide
-        let total = parts.reduce(0) { $0 + $1.shape[axis] }
-        let shape = try parts[0].shape.replacing(axis: axis, with: total)
-        let inner = shape.strides[axis]
-        let outer = shape.count / max(1, inner * total)
-        return try Tensor.building(shape, "concatenate") { out in
-            var start = 0
-            for part in parts {
-                let run = part.shape[axis] * inner
-                for index in 0..<outer {
-                    (out + index * total * inner + start).update(from: part.pointer + index * run, count: run)
+        try profiled("concatenate") { () throws(TensorError) in
+            var wide: [Tensor] = []
+            for part in parts { wide.append(try part.widened()) }
+            let parts = wide
+            let total = parts.reduce(0) { $0 + $1.shape[axis] }
+            let shape = try parts[0].shape.replacing(axis: axis, with: total)
+            let inner = shape.strides[axis]
+            let outer = shape.count / max(1, inner * total)
+            return try Tensor.building(shape, "concatenate") { out in
+                var start = 0
+                for part in parts {
+                    let run = part.shape[axis] * inner
+                    for index in 0..<outer {
+                        (out + index * total * inner + start).update(from: part.pointer + index * run, count: run)
+                    }
+                    start += run
                 }
-                start += run
             }
         }
     }

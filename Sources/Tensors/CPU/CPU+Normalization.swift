@@ -4,26 +4,29 @@ extension CPU {
     public func groupNorm(
         _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor) {
-        let plan = NormalizationPlan(x.shape, groups: groups)
-        let shift = try firstPixels(x, plan)
-        let sums = try channelSums(plan) { chunk, sum, squares in
-            rectifid_channel_moments(
-                x.bytes + chunk.at * x.precision.byteCount, x.precision.format,
-                shift.pointer + chunk.image * plan.channels,
-                sum, squares, chunk.rows, plan.channels)
-        }
-        let statistics = try plan.statistics(sums, shift: shift.elements, epsilon: epsilon)
-        let tables = try plan.tables(statistics, weight: weight.elements, bias: bias.elements)
-        let output = try Tensor.building(x.shape, result, "group norm") { out in
-            eachChunk(plan) { chunk in
-                let table = chunk.image * plan.channels
-                rectifid_scale_channels(
-                    x.bytes + chunk.at * x.precision.byteCount, x.precision.format, tables.scale.pointer + table,
-                    tables.offset.pointer + table, silu, out + chunk.at * result.byteCount, result.format, chunk.rows,
-                    plan.channels)
+        try profiled("group norm") { () throws(TensorError) in
+            let plan = NormalizationPlan(x.shape, groups: groups)
+            let shift = try firstPixels(x, plan)
+            let sums = try channelSums(plan) { chunk, sum, squares in
+                rectifid_channel_moments(
+                    x.bytes + chunk.at * x.precision.byteCount, x.precision.format,
+                    shift.pointer + chunk.image * plan.channels,
+                    sum, squares, chunk.rows, plan.channels)
             }
+            let statistics = try plan.statistics(sums, shift: shift.elements, epsilon: epsilon)
+            let tables = try plan.tables(statistics, weight: weight.elements, bias: bias.elements)
+            let output = try Tensor.building(x.shape, result, "group norm") { out in
+                eachChunk(plan) { chunk in
+                    let table = chunk.image * plan.channels
+                    rectifid_scale_channels(
+                        x.bytes + chunk.at * x.precision.byteCount, x.precision.format, tables.scale.pointer + table,
+                        tables.offset.pointer + table, silu, out + chunk.at * result.byteCount, result.format,
+                        chunk.rows,
+                        plan.channels)
+                }
+            }
+            return (output, try Tensor(statistics, shape: [plan.images, 2, groups]))
         }
-        return (output, try Tensor(statistics, shape: [plan.images, 2, groups]))
     }
 
     // With xhat = (x - mean) d, e = dL/d(xhat w + b) and means over the group: dx = d (e w - mean(e w) - xhat
@@ -31,24 +34,26 @@ extension CPU {
     public func groupNormGradient(
         _ x: Tensor, statistics: Tensor, groups: Int, weight: Tensor, bias: Tensor, silu: Bool, _ dy: Tensor
     ) throws(TensorError) -> Tensor {
-        let plan = NormalizationPlan(x.shape, groups: groups), numbers = statistics.elements
-        let tables = try plan.tables(numbers, weight: weight.elements, bias: bias.elements)
-        let (xBytes, dyBytes) = (x.precision.byteCount, dy.precision.byteCount)
-        let sums = try channelSums(plan) { chunk, sum, along in
-            let table = chunk.image * plan.channels
-            rectifid_scale_channels_moments(
-                x.bytes + chunk.at * xBytes, x.precision.format, dy.bytes + chunk.at * dyBytes, dy.precision.format,
-                tables.scale.pointer + table, tables.offset.pointer + table, silu, tables.mean.pointer + table, sum,
-                along, chunk.rows, plan.channels)
-        }
-        let (pull, level) = try plan.gradientTables(sums, numbers, weight: weight.elements)
-        return try Tensor.building(x.shape, x.precision, "group norm gradient") { out in
-            eachChunk(plan) { chunk in
+        try profiled("group norm gradient") { () throws(TensorError) in
+            let plan = NormalizationPlan(x.shape, groups: groups), numbers = statistics.elements
+            let tables = try plan.tables(numbers, weight: weight.elements, bias: bias.elements)
+            let (xBytes, dyBytes) = (x.precision.byteCount, dy.precision.byteCount)
+            let sums = try channelSums(plan) { chunk, sum, along in
                 let table = chunk.image * plan.channels
-                rectifid_scale_channels_gradient(
-                    x.bytes + chunk.at * xBytes, x.precision.format, dy.bytes + chunk.at * dyBytes,
-                    dy.precision.format, tables.scale.pointer + table, tables.offset.pointer + table, silu,
-                    pull.pointer + table, level.pointer + table, out + chunk.at * xBytes, chunk.rows, plan.channels)
+                rectifid_scale_channels_moments(
+                    x.bytes + chunk.at * xBytes, x.precision.format, dy.bytes + chunk.at * dyBytes, dy.precision.format,
+                    tables.scale.pointer + table, tables.offset.pointer + table, silu, tables.mean.pointer + table, sum,
+                    along, chunk.rows, plan.channels)
+            }
+            let (pull, level) = try plan.gradientTables(sums, numbers, weight: weight.elements)
+            return try Tensor.building(x.shape, x.precision, "group norm gradient") { out in
+                eachChunk(plan) { chunk in
+                    let table = chunk.image * plan.channels
+                    rectifid_scale_channels_gradient(
+                        x.bytes + chunk.at * xBytes, x.precision.format, dy.bytes + chunk.at * dyBytes,
+                        dy.precision.format, tables.scale.pointer + table, tables.offset.pointer + table, silu,
+                        pull.pointer + table, level.pointer + table, out + chunk.at * xBytes, chunk.rows, plan.channels)
+                }
             }
         }
     }
@@ -56,33 +61,38 @@ extension CPU {
     public func layerNorm(
         _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor) {
-        let (rows, c) = (x.shape.rows, x.shape[-1])
-        let memory = try Storage(floats: 2 * rows, operation: "layer norm")
-        let mean = memory.base.assumingMemoryBound(to: Float.self)
-        let output = try Tensor.building(x.shape, result, "layer norm") { out in
-            split(rows, grain: max(1, CPU.elementGrain / max(1, c))) { part in
-                let first = part.lowerBound * c
-                rectifid_layer_normalize(
-                    x.bytes + first * x.precision.byteCount, x.precision.format, weight.pointer, bias.pointer, epsilon,
-                    out + first * result.byteCount, result.format, mean + part.lowerBound,
-                    mean + rows + part.lowerBound, part.count, c)
+        try profiled("layer norm") { () throws(TensorError) in
+            let (rows, c) = (x.shape.rows, x.shape[-1])
+            let memory = try Storage(floats: 2 * rows, operation: "layer norm")
+            let mean = memory.base.assumingMemoryBound(to: Float.self)
+            let output = try Tensor.building(x.shape, result, "layer norm") { out in
+                split(rows, grain: max(1, CPU.elementGrain / max(1, c))) { part in
+                    let first = part.lowerBound * c
+                    rectifid_layer_normalize(
+                        x.bytes + first * x.precision.byteCount, x.precision.format, weight.pointer, bias.pointer,
+                        epsilon,
+                        out + first * result.byteCount, result.format, mean + part.lowerBound,
+                        mean + rows + part.lowerBound, part.count, c)
+                }
             }
+            return (output, Tensor(shape: [2, rows], storage: memory))
         }
-        return (output, Tensor(shape: [2, rows], storage: memory))
     }
 
     public func layerNormGradient(
         _ x: Tensor, statistics: Tensor, weight: Tensor, _ dy: Tensor
     ) throws(TensorError) -> Tensor {
-        let (rows, c) = (x.shape.rows, x.shape[-1])
-        let (xBytes, dyBytes) = (x.precision.byteCount, dy.precision.byteCount)
-        return try Tensor.building(x.shape, x.precision, "layer norm gradient") { out in
-            split(rows, grain: max(1, CPU.elementGrain / max(1, c))) { part in
-                let first = part.lowerBound * c
-                rectifid_layer_normalize_gradient(
-                    x.bytes + first * xBytes, x.precision.format, statistics.pointer + part.lowerBound,
-                    statistics.pointer + rows + part.lowerBound, weight.pointer, dy.bytes + first * dyBytes,
-                    dy.precision.format, out + first * xBytes, part.count, c)
+        try profiled("layer norm gradient") { () throws(TensorError) in
+            let (rows, c) = (x.shape.rows, x.shape[-1])
+            let (xBytes, dyBytes) = (x.precision.byteCount, dy.precision.byteCount)
+            return try Tensor.building(x.shape, x.precision, "layer norm gradient") { out in
+                split(rows, grain: max(1, CPU.elementGrain / max(1, c))) { part in
+                    let first = part.lowerBound * c
+                    rectifid_layer_normalize_gradient(
+                        x.bytes + first * xBytes, x.precision.format, statistics.pointer + part.lowerBound,
+                        statistics.pointer + rows + part.lowerBound, weight.pointer, dy.bytes + first * dyBytes,
+                        dy.precision.format, out + first * xBytes, part.count, c)
+                }
             }
         }
     }

@@ -2,21 +2,25 @@ internal import CKernels
 
 extension CPU {
     public func resizeNearest(_ x: Tensor, height: Int, width: Int) throws(TensorError) -> Tensor {
-        let x = try x.widened()
-        let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
-        return try perImage(n, try Shape([n, height, width, c]), "nearest resize") { image, out in
-            rectifid_resize_nearest(
-                x.pointer + image * h * w * c, out + image * height * width * c, h, w, c, height, width)
+        try profiled("nearest") { () throws(TensorError) in
+            let x = try x.widened()
+            let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
+            return try perImage(n, try Shape([n, height, width, c]), "nearest resize") { image, out in
+                rectifid_resize_nearest(
+                    x.pointer + image * h * w * c, out + image * height * width * c, h, w, c, height, width)
+            }
         }
     }
 
     public func resizeNearestGradient(_ dy: Tensor, input: Shape) throws(TensorError) -> Tensor {
-        let dy = try dy.widened()
-        let (n, h, w, c) = (input[0], input[1], input[2], input[3])
-        let (height, width) = (dy.shape[1], dy.shape[2])
-        return try perImage(n, input, "nearest resize gradient") { image, out in
-            rectifid_resize_nearest_gradient(
-                dy.pointer + image * height * width * c, out + image * h * w * c, h, w, c, height, width)
+        try profiled("nearest gradient") { () throws(TensorError) in
+            let dy = try dy.widened()
+            let (n, h, w, c) = (input[0], input[1], input[2], input[3])
+            let (height, width) = (dy.shape[1], dy.shape[2])
+            return try perImage(n, input, "nearest resize gradient") { image, out in
+                rectifid_resize_nearest_gradient(
+                    dy.pointer + image * height * width * c, out + image * h * w * c, h, w, c, height, width)
+            }
         }
     }
 

@@ -17,7 +17,17 @@ extension CPU {
         _ x: Tensor, _ weights: any Matrix, bias: Tensor?, result: Precision
     ) throws(TensorError) -> Tensor {
         if let narrow = weights as? NarrowMatrix { return try linear(x, narrow, bias: bias, result: result) }
-        let x = try x.widened(), w = try own(weights, "linear")
+        let weights = try own(weights, "linear")
+        return try profiled("linear", operations: 2 * Double(x.shape.rows) * Double(weights.shape.count)) {
+            () throws(TensorError) in
+            try linearByBLAS(x, weights, bias: bias, result: result)
+        }
+    }
+
+    func linearByBLAS(
+        _ x: Tensor, _ w: Tensor, bias: Tensor?, result: Precision
+    ) throws(TensorError) -> Tensor {
+        let x = try x.widened()
         let (outputs, inputs) = (w.shape[0], w.shape[1])
         return try Tensor.building(try x.shape.replacing(axis: -1, with: outputs), "linear") { out in
             panels(rows: x.shape.rows, columns: outputs, inner: inputs) { rows, columns in
@@ -38,7 +48,15 @@ extension CPU {
         _ dy: Tensor, _ weights: any Matrix, result: Precision
     ) throws(TensorError) -> Tensor {
         if let narrow = weights as? NarrowMatrix { return try linearInputGradient(dy, narrow, result: result) }
-        let dy = try dy.widened(), w = try own(weights, "linear gradient")
+        let weights = try own(weights, "linear gradient")
+        return try profiled("linear gradient", operations: 2 * Double(dy.shape.rows) * Double(weights.shape.count)) {
+            () throws(TensorError) in
+            try linearInputGradientByBLAS(dy, weights, result: result)
+        }
+    }
+
+    func linearInputGradientByBLAS(_ dy: Tensor, _ w: Tensor, result: Precision) throws(TensorError) -> Tensor {
+        let dy = try dy.widened()
         let (outputs, inputs) = (w.shape[0], w.shape[1])
         return try Tensor.building(try dy.shape.replacing(axis: -1, with: inputs), "linear gradient") { out in
             panels(rows: dy.shape.rows, columns: inputs, inner: outputs) { rows, columns in

@@ -25,6 +25,9 @@ public final class CPU: Device {
     /// Small pictures gain little from a second thread: several of them at once, one thread each, are done sooner.
     @TaskLocal public static var threadLimit: Int?
 
+    /// Who is told what the operations of the current task or thread take; nobody by default.
+    @TaskLocal public static var profile: OperationProfile?
+
     /// Threads that an operation is split over.
     public var threads: Int { min(cores, max(1, CPU.threadLimit ?? cores)) }
 

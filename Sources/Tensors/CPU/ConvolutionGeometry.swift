@@ -15,6 +15,9 @@ struct ConvolutionGeometry {
     /// Numbers of one patch of one group.
     var patch: Int { kernel.kernel_height * kernel.kernel_width * groupChannels }
 
+    /// Multiplications and additions.
+    var operations: Double { 2 * Double(images) * Double(outHeight * outWidth * outputs) * Double(patch) }
+
     init(input: Shape, filter: Shape, _ window: Window, _ operation: String) throws(TensorError) {
         guard input.rank == 4,
             let size = window.outputSize(

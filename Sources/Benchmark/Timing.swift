@@ -1,0 +1,26 @@
+public import Tensors
+
+/// How long something took, several times over.
+public struct Timing: Sendable {
+    /// `unet.forward`, for instance.
+    public let name: String
+    /// What was computed, with its sizes.
+    public let subject: String
+    /// Of each run, in order; a first one that is not counted has made the kernels and filled the pools.
+    public let seconds: [Double]
+    /// Multiplications and additions of one run, those of matrix products, convolutions and attention.
+    public let operations: Double
+    /// Where the time of one run went.
+    public let profile: [String: OperationProfile.Entry]
+    /// Largest resident memory of the process so far, in bytes; 0 where the system does not say.
+    public let peakMemory: Int
+
+    public var median: Double {
+        let sorted = seconds.sorted(), middle = sorted.count / 2
+        guard !sorted.isEmpty else { return .nan }
+        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    }
+
+    /// GFLOP/s at the median.
+    public var rate: Double { operations / median * 1e-9 }
+}
