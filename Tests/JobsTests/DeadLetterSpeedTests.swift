@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Foundation
 import Jobs
 import Messages
@@ -27,7 +28,7 @@ struct DeadLetterSpeedTests {
             let growth = Mutex((first: 0, most: 0))
             let start = ContinuousClock.now
             let found = try await queue.forEach { _, _ in
-                let memory = Self.residentBytes
+                let memory = ResidentMemory.bytes
                 growth.withLock { growth in
                     if growth.first == 0 { growth.first = memory }
                     growth.most = max(growth.most, memory)
@@ -43,10 +44,5 @@ struct DeadLetterSpeedTests {
             #expect(grown < 32 << 20)
             await broker.close()
         }
-    }
-
-    private static var residentBytes: Int {
-        let status = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
-        return (Int(status.split(separator: " ").dropFirst().first ?? "") ?? 0) * 4096
     }
 }

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Foundation
 import Jobs
 import Logging
@@ -57,21 +58,23 @@ final class Workplace: Sendable {
         _ body: (Workplace) async throws -> Void
     ) async throws {
         let place = try await Workplace(personalizer, sink: options.sink)
-        let result = await Result<Void, any Error>(catching: { () async throws in
+        try await attempt {
             try await options.before(place)
             place.monitor.watch(place.worker, states: place.broker.states) { [place] in place.delays.withLock { $0 } }
             let life = Task { try await place.worker.run() }
-            let result = await Result<Void, any Error>(catching: { () async throws in try await body(place) })
-            place.worker.drain()
-            // Some tests take the broker away, which ends the worker with an error.
-            _ = await life.result
-            try result.get()
-        })
-        await place.client.close()
-        await place.broker.close()
-        await place.exporter.close()
-        await place.server.stop()
-        try result.get()
+            try await attempt {
+                try await body(place)
+            } cleanup: {
+                place.worker.drain()
+                // Some tests take the broker away, which ends the worker with an error.
+                _ = await life.result
+            }
+        } cleanup: {
+            await place.client.close()
+            await place.broker.close()
+            await place.exporter.close()
+            await place.server.stop()
+        }
     }
 
     /// Makes the monitor believe that a thread is late.
@@ -118,13 +121,6 @@ final class Workplace: Sendable {
                 }
             }
         }
-    }
-}
-
-extension Result where Failure == any Error {
-    /// What `body` comes to.
-    fileprivate init(catching body: () async throws -> Success) async {
-        do { self = .success(try await body()) } catch { self = .failure(error) }
     }
 }
 
