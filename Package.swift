@@ -219,7 +219,9 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "rectifid", "TinyWorker", "BrokerTestSupport", "Jobs", "RectifIDClient", "Broker", "Messages", "Raster",
+                "rectifid", "TinyWorker", "BrokerTestSupport", "TelemetryTestSupport", "Jobs", "RectifIDClient",
+                "Broker",
+                "Messages", "Raster",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: common),
         .testTarget(
