@@ -24,7 +24,7 @@ enum Program {
     }
 
     /// Beside the program that runs the tests.
-    private static let url = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    static let url = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent().appendingPathComponent("rectifid")
 
     static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Run {
@@ -85,14 +85,21 @@ struct LetterBox: Sendable {
         }
     }
 
+    /// Where commands find the pool, and who they say they are.
+    var environment: [String: String] {
+        [
+            "RECTIFID_AMQP_URL": RealBroker.url ?? "", "RECTIFID_POOL": pool.name, "RECTIFID_OPERATOR": "ann@desk",
+        ]
+    }
+
+    /// Runs a command on the pool.
+    func run(_ arguments: String...) async throws -> Program.Run {
+        try await Program.run(arguments, environment: environment)
+    }
+
     /// Runs `rectifid dead-letters`.
     func letters(_ arguments: String...) async throws -> Program.Run {
-        try await Program.run(
-            ["dead-letters"] + arguments,
-            environment: [
-                "RECTIFID_AMQP_URL": try #require(RealBroker.url), "RECTIFID_POOL": pool.name,
-                "RECTIFID_OPERATOR": "ann@desk",
-            ])
+        try await Program.run(["dead-letters"] + arguments, environment: environment)
     }
 
     func write(
