@@ -19,7 +19,8 @@ public final class LineSink: Sendable {
     ///
     /// - Throws: ``LineSinkError``.
     public convenience init(appendingTo path: String) throws(LineSinkError) {
-        self.init(path: path, descriptor: try Self.open(path))
+        let descriptor = try Self.open(path)
+        self.init(path: path, descriptor: descriptor)
     }
 
     private static func open(_ path: String) throws(LineSinkError) -> Int32 {
