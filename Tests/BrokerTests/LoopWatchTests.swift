@@ -48,11 +48,11 @@ struct LoopWatchTests {
 
     @Test func aThreadThatStandsStillIsLateAndOneThatGoesOnIsNot() async throws {
         let barrier = Barrier()
+        barrier.shut()
         // Nobody is there, so that both threads keep trying, and say so.
         var configuration = try RabbitMQConfiguration(url: "amqp://127.0.0.1:\(try PrivateNode.freePort())/")
         configuration.backoff = Backoff(initial: .milliseconds(10), maximum: .milliseconds(20))
         let broker = RabbitMQBroker(configuration, logger: Logger(label: "test") { _ in Handler(barrier: barrier) })
-        barrier.shut()
         try await eventually { barrier.count == 2 }
         // Both grow for as long as it lasts.
         for limit in [Duration.milliseconds(100), .milliseconds(400)] {

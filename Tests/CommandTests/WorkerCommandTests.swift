@@ -1,5 +1,6 @@
 import BrokerTestSupport
 import Foundation
+import Raster
 import RectifIDClient
 import TelemetryTestSupport
 import Testing
@@ -20,9 +21,8 @@ struct WorkerCommandTests {
 
         /// Sends a small job, with its spans in `client`.
         func submit(_ jobID: String, environment: [String: String] = [:]) async throws -> Program.Run {
-            let picture = try LetterBox.request().references[0].picture
-            guard case .image(let bytes) = picture else { throw CocoaError(.fileReadUnknown) }
-            try Data(bytes).write(to: folder.url.appendingPathComponent("reference.png"))
+            let picture = try Picture(width: 64, height: 64, fill: (red: 200, green: 120, blue: 40)).encode(.png)
+            try Data(picture).write(to: folder.url.appendingPathComponent("reference.png"))
             return try await Program.run(
                 [
                     "submit", "--reference", folder.path("reference.png"), "--prompt", "a portrait", "--job-id", jobID,
