@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 import Synchronization
 
 /// A worker in a process of its own, which a test may kill.
@@ -12,7 +12,7 @@ public final class WorkerProcess: Sendable {
     public static let tiny = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent().appendingPathComponent("TinyWorker").path
 
-    public let pid: pid_t
+    public let pid: Int32
     private let ended: Task<End, Never>
     private let isOver = Mutex(false)
     private let hasEnded: EndFlag
