@@ -157,6 +157,11 @@ let package = Package(
         .testTarget(
             name: "RasterTests", dependencies: ["Raster"], resources: [.copy("Fixtures")], swiftSettings: common),
         .testTarget(name: "MessagesTests", dependencies: ["Messages", "CBoundedProtobuf"], swiftSettings: common),
+        // Brokers, pools and faults for tests.
+        .target(
+            name: "BrokerTestSupport",
+            dependencies: ["Broker", "RectifIDClient", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/BrokerTestSupport", swiftSettings: common),
         .testTarget(
             name: "BrokerTests",
             dependencies: ["Broker", "BrokerTestSupport", .product(name: "Logging", package: "swift-log")],
@@ -175,30 +180,34 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "RectifIDClientTests",
-            dependencies: ["RectifIDClient", "Broker", .product(name: "Logging", package: "swift-log")],
-            swiftSettings: common),
+            dependencies: [
+                "RectifIDClient", "Broker", "Messages", "BrokerTestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: common),
         .target(name: "TelemetryTestSupport", path: "Tests/TelemetryTestSupport", swiftSettings: common),
         .testTarget(
             name: "TelemetryTests",
-            dependencies: ["Telemetry", "TelemetryTestSupport", .product(name: "Logging", package: "swift-log")],
-            swiftSettings: common),
+            dependencies: [
+                "Telemetry", "TelemetryTestSupport", "BrokerTestSupport",
+                .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: common),
         .testTarget(
             name: "MonitoringTests",
             dependencies: [
-                "Monitoring", "Telemetry", "TelemetryTestSupport", "Jobs", "RectifIDClient", "Messages", "Broker",
-                "Raster",
+                "Monitoring", "Telemetry", "TelemetryTestSupport", "BrokerTestSupport", "Jobs", "RectifIDClient",
+                "Messages", "Broker", "Raster",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: common),
         .testTarget(
             name: "JobsTests",
             dependencies: [
-                "Jobs", "RectifIDClient", "Broker", "Messages", "ObjectStores", "S3", "Raster", "DemoModel",
+                "Jobs", "BrokerTestSupport", "RectifIDClient", "Broker", "Messages", "ObjectStores", "S3", "Raster",
+                "DemoModel",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: common),
 
         // Faults: a network that misbehaves, worker processes that are killed.
-        .target(name: "BrokerTestSupport", path: "Tests/BrokerTestSupport", swiftSettings: common),
         .target(
             name: "TinyModel", dependencies: ["Jobs", "RectifIDClient", "Broker", "Messages", "Raster"],
             path: "Tests/TinyModel", swiftSettings: common),
@@ -213,7 +222,9 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "rectifid", "Jobs", "RectifIDClient", "Broker", "Messages", "Raster",
+                "rectifid", "TinyWorker", "BrokerTestSupport", "TelemetryTestSupport", "Jobs", "RectifIDClient",
+                "Broker",
+                "Messages", "Raster",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: common),
         .testTarget(

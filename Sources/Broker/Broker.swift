@@ -72,6 +72,16 @@ public protocol Broker: Sendable {
     /// Takes one message without subscribing, or nil from an empty queue; it must be settled like any delivery.
     func get(queue: String) async throws(BrokerError) -> Delivery?
 
+    /// Takes several messages at once, in the queue's order; each must be settled like any delivery.
+    ///
+    /// For whoever goes through a whole queue: RabbitMQ answers each ``get(queue:)`` from a quorum queue only when it is
+    /// on disk.
+    /// - Parameters:
+    ///   - count: How many at most, 1 or more.
+    ///   - bytes: About how much their bodies may take together; one message is given whatever it has.
+    /// - Returns: None from an empty queue. Fewer than `count` say nothing about the rest.
+    func take(queue: String, atMost count: Int, bytes: Int) async throws(BrokerError) -> [Delivery]
+
     /// Tells the broker that the message is dealt with.
     /// - Throws: ``BrokerError/staleDelivery`` when the channel it came on is gone (the broker has given or will give
     ///   the message to someone else) or it is settled already.
@@ -84,6 +94,11 @@ public protocol Broker: Sendable {
     /// Gives a message back untouched, for another consumer (basic.nack; brokers from 4.3 do not count it as a failure).
     /// - Throws: ``BrokerError/staleDelivery``, as ``acknowledge(_:)``.
     func release(_ receipt: Receipt) async throws(BrokerError)
+
+    /// Gives messages back untouched, and returns when the queue has them, in this order and before what was never taken.
+    ///
+    /// What cannot be given back, since its channel is gone, is passed over: the broker has it already.
+    func release(_ receipts: [Receipt], to queue: String) async
 
     /// How many messages wait in a queue and how many consumers it has.
     func depth(of queue: String) async throws(BrokerError) -> QueueDepth
@@ -125,6 +140,16 @@ extension Broker {
     /// Refuses a message.
     public func reject(_ delivery: Delivery, requeue: Bool) async throws(BrokerError) {
         try await reject(delivery.receipt, requeue: requeue)
+    }
+
+    /// One message.
+    public func take(queue: String, atMost count: Int, bytes: Int) async throws(BrokerError) -> [Delivery] {
+        [try await get(queue: queue)].compactMap { $0 }
+    }
+
+    /// One after the other.
+    public func release(_ receipts: [Receipt], to queue: String) async {
+        for receipt in receipts { try? await release(receipt) }
     }
 
     /// Gives a message back untouched.

@@ -1042,6 +1042,51 @@ void   rectifid__v1__describe_reply__free_unpacked
   assert(message->base.descriptor == &rectifid__v1__describe_reply__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   rectifid__v1__served_lane__init
+                     (Rectifid__V1__ServedLane         *message)
+{
+  static const Rectifid__V1__ServedLane init_value = RECTIFID__V1__SERVED_LANE__INIT;
+  *message = init_value;
+}
+size_t rectifid__v1__served_lane__get_packed_size
+                     (const Rectifid__V1__ServedLane *message)
+{
+  assert(message->base.descriptor == &rectifid__v1__served_lane__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t rectifid__v1__served_lane__pack
+                     (const Rectifid__V1__ServedLane *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &rectifid__v1__served_lane__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t rectifid__v1__served_lane__pack_to_buffer
+                     (const Rectifid__V1__ServedLane *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &rectifid__v1__served_lane__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Rectifid__V1__ServedLane *
+       rectifid__v1__served_lane__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Rectifid__V1__ServedLane *)
+     protobuf_c_message_unpack (&rectifid__v1__served_lane__descriptor,
+                                allocator, len, data);
+}
+void   rectifid__v1__served_lane__free_unpacked
+                     (Rectifid__V1__ServedLane *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &rectifid__v1__served_lane__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   rectifid__v1__running_job__init
                      (Rectifid__V1__RunningJob         *message)
 {
@@ -2995,7 +3040,7 @@ const ProtobufCMessageDescriptor rectifid__v1__describe_request__descriptor =
   (ProtobufCMessageInit) rectifid__v1__describe_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor rectifid__v1__describe_reply__field_descriptors[12] =
+static const ProtobufCFieldDescriptor rectifid__v1__describe_reply__field_descriptors[13] =
 {
   {
     "worker_id",
@@ -3141,12 +3186,25 @@ static const ProtobufCFieldDescriptor rectifid__v1__describe_reply__field_descri
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "lanes",
+    13,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Rectifid__V1__DescribeReply, n_lanes),
+    offsetof(Rectifid__V1__DescribeReply, lanes),
+    &rectifid__v1__served_lane__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned rectifid__v1__describe_reply__field_indices_by_name[] = {
   3,   /* field[3] = device */
   5,   /* field[5] = jobs */
   10,   /* field[10] = jobs_failed */
   9,   /* field[9] = jobs_succeeded */
+  12,   /* field[12] = lanes */
   11,   /* field[11] = maximum_request_bytes */
   6,   /* field[6] = models */
   4,   /* field[4] = slots */
@@ -3159,7 +3217,7 @@ static const unsigned rectifid__v1__describe_reply__field_indices_by_name[] = {
 static const ProtobufCIntRange rectifid__v1__describe_reply__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 12 }
+  { 0, 13 }
 };
 const ProtobufCMessageDescriptor rectifid__v1__describe_reply__descriptor =
 {
@@ -3169,11 +3227,75 @@ const ProtobufCMessageDescriptor rectifid__v1__describe_reply__descriptor =
   "Rectifid__V1__DescribeReply",
   "rectifid.v1",
   sizeof(Rectifid__V1__DescribeReply),
-  12,
+  13,
   rectifid__v1__describe_reply__field_descriptors,
   rectifid__v1__describe_reply__field_indices_by_name,
   1,  rectifid__v1__describe_reply__number_ranges,
   (ProtobufCMessageInit) rectifid__v1__describe_reply__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor rectifid__v1__served_lane__field_descriptors[3] =
+{
+  {
+    "name",
+    1,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Rectifid__V1__ServedLane, name),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "weight",
+    2,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Rectifid__V1__ServedLane, weight),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "shards",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Rectifid__V1__ServedLane, shards),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned rectifid__v1__served_lane__field_indices_by_name[] = {
+  0,   /* field[0] = name */
+  2,   /* field[2] = shards */
+  1,   /* field[1] = weight */
+};
+static const ProtobufCIntRange rectifid__v1__served_lane__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 3 }
+};
+const ProtobufCMessageDescriptor rectifid__v1__served_lane__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "rectifid.v1.ServedLane",
+  "ServedLane",
+  "Rectifid__V1__ServedLane",
+  "rectifid.v1",
+  sizeof(Rectifid__V1__ServedLane),
+  3,
+  rectifid__v1__served_lane__field_descriptors,
+  rectifid__v1__served_lane__field_indices_by_name,
+  1,  rectifid__v1__served_lane__number_ranges,
+  (ProtobufCMessageInit) rectifid__v1__served_lane__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor rectifid__v1__running_job__field_descriptors[4] =

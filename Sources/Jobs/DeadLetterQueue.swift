@@ -4,9 +4,9 @@ public import RectifIDClient
 
 /// A pool's dead letters, or its bin: to look at, to export, and to move.
 ///
-/// AMQP has no way to look at a message without taking it. So letters are taken one by one with `get`, held unsettled
-/// while the rest is read, and given back at the end, all on one channel. Giving back one before the next is taken would
-/// give the same one again. What a look changes, by version of RabbitMQ:
+/// AMQP has no way to look at a message without taking it. So letters are taken in portions, held unsettled while the rest
+/// is read, and given back at the end. Giving back one before the next is taken would give the same one again. What a look
+/// changes, by version of RabbitMQ:
 /// - 3.10 to 4.2 count every return (`x-delivery-count`). The queues have a delivery limit that is never reached
 ///   (``Pool/topology``), so the count decides nothing, and a letter that is sent back to work starts at 0 again.
 /// - From 4.3 only failures count, and `release` (basic.nack) is none (RabbitMQ, "Quorum Queues", poison messages).
@@ -16,7 +16,8 @@ public import RectifIDClient
 /// While letters are held others do not see them: two who looked at the same time would each see a part. So a round is
 /// taken by one at a time, who holds the exclusive queue ``Pool/deadLetterLock``; it goes with its connection, so a dead
 /// operator locks nobody out. Who has no permission to declare that queue goes on without. On one connection, which holds
-/// the lock once, only one look or action may be under way. Only receipts are held, 16 bytes each, never bodies.
+/// the lock once, only one look or action may be under way. Of what is held only receipts are kept, 16
+/// bytes each, and the bodies of one portion.
 ///
 /// A copy of the letters in a stream could be read without taking. But it would keep every body twice and could not forget
 /// a letter that was retried: every look would have to take the queue's letters too, to tell which ones are still there.
@@ -139,31 +140,9 @@ extension DeadLetterQueue {
             try await take(queue ?? name, holding: &held, body)
         }
         // In a task of its own: also what a cancelled task holds must go back, in order.
-        await Task { [held] in await giveBack(held, to: queue ?? name) }.value
+        await Task { [held] in await broker.release(held, to: queue ?? name) }.value
         if isLocked { await unlock() }
         try result.get()
-    }
-
-    /// How many messages are given back before the queue has to have them.
-    ///
-    /// RabbitMQ 3.10 sends a quorum queue at most 32 commands of a channel ahead of its answers, and puts the returns beyond
-    /// into one command in reverse order.
-    private static let returnsInFlight = 24
-
-    /// Gives messages back, and waits until the queue has them: whoever takes the lock next must find them in their order.
-    private func giveBack(_ receipts: [Receipt], to queue: String) async {
-        var isPatient = true
-        for start in stride(from: 0, to: receipts.count, by: Self.returnsInFlight) {
-            let end = min(start + Self.returnsInFlight, receipts.count)
-            // A receipt that fails is of a lost connection, and its message is back already.
-            for receipt in receipts[start..<end] { try? await broker.release(receipt) }
-            // RabbitMQ answers no settlement. With an end, since others may take messages who know nothing of the lock.
-            let deadline = ContinuousClock.now + .seconds(2)
-            while isPatient, let depth = try? await broker.depth(of: queue), depth.messages < end {
-                try? await Task.sleep(for: .milliseconds(1))
-                isPatient = ContinuousClock.now < deadline
-            }
-        }
     }
 
     private static func result(_ body: () async throws(BrokerError) -> Void) async -> Result<Void, BrokerError> {
@@ -175,6 +154,28 @@ extension DeadLetterQueue {
         }
     }
 
+    /// How many messages to take next: many small ones, large ones one by one.
+    private struct Portions {
+        /// Bodies of a portion are in memory together.
+        static let bytes = 8 << 20
+        private static let maximumCount = 4000
+        /// Each needs a channel until the end, of which a connection has 2047.
+        private static let maximumPortions = 1000
+
+        private(set) var taken = 0
+        /// The first is taken alone, to see how large they are.
+        private(set) var next = 1
+        private var count = 0
+
+        mutating func note(_ deliveries: [Delivery]) {
+            taken += deliveries.count
+            count += 1
+            let largest = deliveries.map { $0.omittedBodySize.map { Int(clamping: $0) } ?? $0.body.count }.max() ?? 0
+            next =
+                count < Self.maximumPortions ? min(max(Self.bytes / max(largest, 1), 1), Self.maximumCount) : 1
+        }
+    }
+
     private func take(
         _ queue: String, holding held: inout [Receipt], _ body: (Delivery) async throws(BrokerError) -> Verdict
     ) async throws(BrokerError) {
@@ -182,18 +183,22 @@ extension DeadLetterQueue {
         // `get` sees it. But with an end, however fast new letters come.
         let limit = 100_000 + 2 * (try await broker.depth(of: queue).messages)
         var failure: BrokerError?
-        var count = 0
-        while count < limit, let delivery = try await broker.get(queue: queue) {
-            count += 1
-            guard failure == nil else {
-                held.append(delivery.receipt)
-                continue
-            }
-            do throws(BrokerError) {
-                if try await body(delivery) == .keep { held.append(delivery.receipt) }
-            } catch {
-                held.append(delivery.receipt)
-                failure = error
+        var portions = Portions()
+        while portions.taken < limit {
+            let deliveries = try await broker.take(queue: queue, atMost: portions.next, bytes: Portions.bytes)
+            guard !deliveries.isEmpty else { break }
+            portions.note(deliveries)
+            for delivery in deliveries {
+                guard failure == nil else {
+                    held.append(delivery.receipt)
+                    continue
+                }
+                do throws(BrokerError) {
+                    if try await body(delivery) == .keep { held.append(delivery.receipt) }
+                } catch {
+                    held.append(delivery.receipt)
+                    failure = error
+                }
             }
         }
         if let failure { throw failure }

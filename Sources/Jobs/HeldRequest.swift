@@ -30,13 +30,16 @@ struct HeldRequest: Sendable {
             event.isFinal ? .result : .event, message, exchange: "", routingKey: replies, unroutablePatience: patience)
     }
 
-    /// Publishes an event that the job can do without.
+    /// Publishes an event that the job can do without; without its preview where it is too large with it.
     func notify(_ event: PersonalizeEvent) async {
         guard let replies = address.queue else { return }
         do {
             try await send(
                 .event, address.message(event, at: configuration.wallTime.read()), exchange: "", routingKey: replies,
                 timeLimit: .seconds(10))
+        } catch .messageTooLarge where event.hasPreview {
+            logger.debug("preview too large for a message: left out")
+            await notify(event.withoutPreview)
         } catch {
             logger.debug("progress not delivered", metadata: ["error": "\(error)"])
         }
@@ -207,11 +210,24 @@ struct HeldRequest: Sendable {
     }
 }
 
+extension PersonalizeEvent {
+    fileprivate var hasPreview: Bool {
+        if case .progress(let progress) = body { !progress.preview.isEmpty } else { false }
+    }
+
+    fileprivate var withoutPreview: PersonalizeEvent {
+        guard case .progress(var progress) = body else { return self }
+        progress.preview = []
+        return PersonalizeEvent(jobID: jobID, sequence: sequence, body: .progress(progress))
+    }
+}
+
 extension MessageProperties {
     /// Without what belonged to one delivery.
     ///
     /// `x-death` goes, since RabbitMQ drops a message that expires on its way round for the second time; the expiration
-    /// and when it was due go, since they were for the first wait in a queue; the user goes, since the broker only takes the connection's own.
+    /// and when it was due go, since they were for the first wait in a queue; the user goes, since the broker only takes
+    /// the connection's own.
     var forRepublishing: MessageProperties {
         var properties = self
         properties.isPersistent = true

@@ -11,6 +11,7 @@ struct Intake {
     let broker: any Broker
     let configuration: WorkerConfiguration
     let slots: Slots
+    let served: ServedQueues
     let logger: Logger
     private var turns = LaneTurns()
     private var shards: [Lane: ShardTurns] = [:]
@@ -19,10 +20,13 @@ struct Intake {
 
     private static let surveyInterval = Duration.seconds(600)
 
-    init(broker: any Broker, configuration: WorkerConfiguration, slots: Slots, logger: Logger) {
+    init(
+        broker: any Broker, configuration: WorkerConfiguration, slots: Slots, served: ServedQueues, logger: Logger
+    ) {
         self.broker = broker
         self.configuration = configuration
         self.slots = slots
+        self.served = served
         self.logger = logger
     }
 
@@ -80,6 +84,7 @@ struct Intake {
             var count = configuration.declaresTopology ? pool.shards : 1
             while count < Pool.maximumShards, try await exists(WorkQueue(lane, shard: count)) { count += 1 }
             if shards[lane]?.queues.count != count { shards[lane] = ShardTurns(lane, count: count) }
+            served.note(count, of: lane)
             if count > pool.shards {
                 logger.notice(
                     "there are more shards than this pool has; they are served too",
@@ -139,10 +144,7 @@ struct Intake {
             for result in results { consumers.append(try result.get()) }
             return consumers
         } catch {
-            for case .success((let queue, let consumer)) in results {
-                _ = queue
-                await consumer.cancel()
-            }
+            for case .success((_, let consumer)) in results { await consumer.cancel() }
             throw error
         }
     }

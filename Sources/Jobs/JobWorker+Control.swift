@@ -95,6 +95,7 @@ extension JobWorker {
             device: personalizer.device, slots: max(configuration.slots, 1), jobs: health.jobs,
             models: personalizer.models, subjects: personalizer.subjects,
             uptimeSeconds: start.duration(to: .now).inSeconds, jobsSucceeded: health.counts.succeeded,
-            jobsFailed: health.counts.failed, maximumRequestBytes: UInt64(configuration.messageLimits.maximumBytes))
+            jobsFailed: health.counts.failed, maximumRequestBytes: UInt64(configuration.messageLimits.maximumBytes),
+            lanes: served.lanes)
     }
 }

@@ -58,6 +58,7 @@ extension JobWorker {
         request.logger.info(
             "started",
             metadata: [
+                "model": "\(job.request.modelID ?? personalizer.models.first?.id ?? "")",
                 "lane": "\(job.lane.rawValue)", "attempt": "\(job.attempt)",
                 "iteration": "\(job.request.resume?.nextIteration ?? 0)",
             ])

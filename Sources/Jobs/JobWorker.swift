@@ -21,6 +21,7 @@ public final class JobWorker: Service {
     /// that is slow is waited for beside the next job's computation, but not by any number of requests.
     let holds: Slots
     let jobs: RunningJobs
+    let served = ServedQueues()
     private let life = Mutex(WorkerState.starting)
     let start = ContinuousClock.now
 
@@ -103,7 +104,9 @@ public final class JobWorker: Service {
             while let control = jobs.computing { _ = await control.outcome() }
             try? await configuration.clock.sleep(for: configuration.drainGrace)
             guard !Task.isCancelled else { return }
-            logger.warning("some jobs could not be handed over in time; the broker takes them back")
+            logger.warning(
+                "some jobs could not be handed over in time; the broker takes them back",
+                metadata: ["jobs": .array(jobs.descriptions.map { "\($0.jobID)" })])
             work.cancel()
         }
         defer { limit.cancel() }
@@ -117,7 +120,8 @@ public final class JobWorker: Service {
     /// Takes jobs while there are free slots, each in a task of its own, and waits for the last.
     private func takeJobs() async -> Result<Void, BrokerError> {
         await withDiscardingTaskGroup { group in
-            var intake = Intake(broker: broker, configuration: configuration, slots: slots, logger: logger)
+            var intake = Intake(
+                broker: broker, configuration: configuration, slots: slots, served: served, logger: logger)
             var backoff = Backoff(initial: .milliseconds(200), maximum: .seconds(10))
             while await takePlaces() {
                 do throws(BrokerError) {

@@ -32,11 +32,13 @@ public struct DescribeReply: Sendable, Equatable {
     public var jobsSucceeded: UInt64
     public var jobsFailed: UInt64
     public var maximumRequestBytes: UInt64
+    /// Lanes it takes jobs from; none from one that has not looked for its queues yet.
+    public var lanes: [ServedLane]
 
     public init(
         workerID: String, version: String, state: WorkerState, device: String, slots: Int, jobs: [RunningJob],
         models: [ModelDescription], subjects: [Subject], uptimeSeconds: Double, jobsSucceeded: UInt64,
-        jobsFailed: UInt64, maximumRequestBytes: UInt64
+        jobsFailed: UInt64, maximumRequestBytes: UInt64, lanes: [ServedLane] = []
     ) {
         self.workerID = workerID
         self.version = version
@@ -50,6 +52,7 @@ public struct DescribeReply: Sendable, Equatable {
         self.jobsSucceeded = jobsSucceeded
         self.jobsFailed = jobsFailed
         self.maximumRequestBytes = maximumRequestBytes
+        self.lanes = lanes
     }
 }
 
@@ -73,6 +76,8 @@ extension DescribeReply: WireMessage, Packable {
         for (index, model) in models.enumerated() { try model.validate(at: FieldPath("models")[index]) }
         try FieldPath("subjects").check(count: subjects.count, in: 0...100, of: "subjects")
         try FieldPath("uptime_seconds").check(uptimeSeconds, in: 0...1e12)
+        try FieldPath("lanes").check(count: lanes.count, in: 0...100, of: "lanes")
+        for (index, lane) in lanes.enumerated() { try lane.validate(at: FieldPath("lanes")[index]) }
     }
 
     init(_ c: Rectifid__V1__DescribeReply, at field: FieldPath) throws(MessageError) {
@@ -96,7 +101,8 @@ extension DescribeReply: WireMessage, Packable {
             uptimeSeconds: c.uptime_seconds,
             jobsSucceeded: c.jobs_succeeded,
             jobsFailed: c.jobs_failed,
-            maximumRequestBytes: c.maximum_request_bytes)
+            maximumRequestBytes: c.maximum_request_bytes,
+            lanes: try field.child("lanes").messages(c.lanes, c.n_lanes))
     }
 
     func cForm(in arena: CArena) -> Rectifid__V1__DescribeReply {
@@ -116,6 +122,8 @@ extension DescribeReply: WireMessage, Packable {
         c.jobs_succeeded = jobsSucceeded
         c.jobs_failed = jobsFailed
         c.maximum_request_bytes = maximumRequestBytes
+        c.n_lanes = lanes.count
+        c.lanes = arena.array(lanes)
         return c
     }
 }

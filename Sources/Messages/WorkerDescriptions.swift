@@ -45,6 +45,45 @@ extension RunningJob: Packable {
     }
 }
 
+/// A lane that a worker takes jobs from.
+public struct ServedLane: Sendable, Equatable {
+    /// As routing keys have it.
+    public var name: String
+    /// Its part of the jobs while all lanes have some: this many of the sum over all lanes.
+    public var weight: Int
+    /// How many queues of the lane it serves.
+    public var shards: Int
+
+    public init(name: String, weight: Int, shards: Int) {
+        self.name = name
+        self.weight = weight
+        self.shards = shards
+    }
+
+    func validate(at field: FieldPath) throws(MessageError) {
+        try field.child("name").check(name, bytes: 1...100)
+        try field.child("weight").check(weight, in: 0...Int(UInt32.max))
+        try field.child("shards").check(shards, in: 1...64)
+    }
+}
+
+extension ServedLane: Packable {
+    static let messageName = "ServedLane"
+    static var emptyCForm: Rectifid__V1__ServedLane { empty(rectifid__v1__served_lane__init) }
+
+    init(_ c: Rectifid__V1__ServedLane, at field: FieldPath) throws(MessageError) {
+        self.init(name: try c.name.text(at: field.child("name")), weight: Int(c.weight), shards: Int(c.shards))
+    }
+
+    func cForm(in arena: CArena) -> Rectifid__V1__ServedLane {
+        var c = Self.emptyCForm
+        c.name = arena.text(name)
+        c.weight = UInt32(wire: weight)
+        c.shards = UInt32(wire: shards)
+        return c
+    }
+}
+
 /// A model that a worker serves, and what applies where a request leaves a field unset.
 public struct ModelDescription: Sendable, Equatable {
     /// For ``PersonalizeRequest/modelID``.

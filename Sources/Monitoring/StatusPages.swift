@@ -8,7 +8,8 @@ public import Telemetry
 /// What the status port shows.
 ///
 /// `/healthz` says whether the process is alive, and nothing of the broker: a worker that waits for its broker to come
-/// back is well, and restarting it helps nobody. `/readyz` says whether it takes jobs. `/metrics` is for Prometheus.
+/// back is well, and restarting it helps nobody. `/readyz` says whether it takes jobs: not while the broker is away, nor
+/// while a thread that talks to it stands still. `/metrics` is for Prometheus.
 extension WorkerMonitor {
     public func respond(_ request: HTTPRequest) -> HTTPResponse {
         switch request.path {
@@ -21,10 +22,11 @@ extension WorkerMonitor {
         }
     }
 
-    private var healthz: HTTPResponse {
-        guard let worst = delays.max(by: { $0.duration < $1.duration }), worst.duration > Self.maximumDelay else {
-            return HTTPResponse(.ok, "ok")
-        }
+    private var healthz: HTTPResponse { standstill(longerThan: Self.maximumDelay) ?? HTTPResponse(.ok, "ok") }
+
+    /// That a thread which talks to the broker does not come round, where that is so.
+    private func standstill(longerThan limit: Duration) -> HTTPResponse? {
+        guard let worst = delays.max(by: { $0.duration < $1.duration }), worst.duration > limit else { return nil }
         return HTTPResponse(
             .serviceUnavailable,
             "the thread of the \(worst.connection) connection has not come round for \(Int(worst.duration.inSeconds)) s"
@@ -34,7 +36,8 @@ extension WorkerMonitor {
     private var readyz: HTTPResponse {
         guard let health else { return HTTPResponse(.serviceUnavailable, "starting: models are loading") }
         switch (health.state, health.broker) {
-        case (.ready, .connected): return HTTPResponse(.ok, "ready")
+        case (.ready, .connected):
+            return standstill(longerThan: Self.maximumReadyDelay) ?? HTTPResponse(.ok, "ready")
         case (.starting, _): return HTTPResponse(.serviceUnavailable, "starting")
         case (.draining, _):
             return HTTPResponse(.serviceUnavailable, "draining: \(health.jobs.count) jobs are being handed over")

@@ -31,6 +31,9 @@ public final class WorkerMonitor: WorkerObserver {
     /// Its turns take milliseconds; a machine that swaps or is paused may take seconds.
     public static let maximumDelay: Duration = .seconds(60)
 
+    /// How long one may be late before the worker counts as not ready: nothing comes in or goes out meanwhile.
+    public static let maximumReadyDelay: Duration = .seconds(10)
+
     public let registry = MetricRegistry()
     private let metrics: WorkerMetrics
     private let exporter: SpanExporter?

@@ -50,7 +50,7 @@ struct DeadLettersList: AsyncParsableCommand {
     private func listGroups(_ queue: DeadLetterQueue) async throws {
         let groups = try await queue.groups(conditions.filter())
         if json {
-            for group in groups { JSONLine.print(GroupDocument(group)) }
+            for group in groups { JSONOutput.printLine(GroupDocument(group)) }
             return
         }
         guard !groups.isEmpty else { return print(nothing) }
@@ -80,7 +80,7 @@ struct DeadLettersList: AsyncParsableCommand {
         try await queue.forEach(conditions.filter()) { letter, body in
             count += 1
             let document = LetterDocument(letter, body)
-            spool.write(json ? JSONLine.line(document) ?? Data() : Data((line(document) + "\n").utf8))
+            spool.write(json ? JSONOutput.line(document) ?? Data() : Data((line(document) + "\n").utf8))
         }
         try spool.copyToStandardOutput()
         if !json { print(count == 0 ? nothing : "\(count) letters") }

@@ -88,7 +88,7 @@ struct DeadLettersAudit: AsyncParsableCommand {
         try await options.withLetters { queue in
             let spool = try Spool()
             let strangers = try await DeadLetterAudit(queue).forEach { record in
-                spool.write(json ? JSONLine.line(record) ?? Data() : Data((Self.line(record) + "\n").utf8))
+                spool.write(json ? JSONOutput.line(record) ?? Data() : Data((Self.line(record) + "\n").utf8))
             }
             try spool.copyToStandardOutput()
             if strangers > 0 { StandardError.write("\(strangers) messages in the audit are no records\n") }

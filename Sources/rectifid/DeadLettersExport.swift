@@ -32,7 +32,7 @@ struct DeadLettersExport: AsyncParsableCommand {
             try await queue.forEach(conditions.filter()) { letter, body in
                 count += 1
                 let document = LetterDocument(full: letter, body, withPictures: pictures)
-                guard let line = JSONLine.line(document) else { return }
+                guard let line = JSONOutput.line(document) else { return }
                 spool?.write(line)
                 output?.write(line)
             }

@@ -36,7 +36,7 @@ struct DeadLettersShow: AsyncParsableCommand {
                 if !json, count > 0 { print() }
                 count += 1
                 let document = LetterDocument(full: letter, body)
-                if json { JSONLine.print(document) } else { document.printLines() }
+                if json { JSONOutput.printLine(document) } else { document.printLines() }
                 guard let output, failure == nil else { return }
                 do { try LetterFolder(output).write(letter, body) } catch { failure = error }
             }

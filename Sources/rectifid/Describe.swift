@@ -44,7 +44,7 @@ struct Describe: AsyncParsableCommand {
             }
             for (index, worker) in workers.enumerated() {
                 if json {
-                    JSONLine.print(WorkerDocument(worker))
+                    JSONOutput.printLine(WorkerDocument(worker))
                 } else {
                     if index > 0 { print() }
                     print(WorkerDocument(worker).text)

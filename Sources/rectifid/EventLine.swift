@@ -1,4 +1,3 @@
-import Foundation
 import Messages
 
 /// An event of a job as a line of JSON; pictures are told by their size.
@@ -53,24 +52,5 @@ struct EventLine: Encodable {
         }
     }
 
-    func print() { JSONLine.print(self) }
-}
-
-/// Prints values as lines of JSON on standard output.
-enum JSONLine {
-    static func print(_ value: some Encodable) {
-        guard let line = line(value) else { return }
-        // One write per line and unbuffered: somebody may be reading along.
-        FileHandle.standardOutput.write(line)
-    }
-
-    /// A value as a line with its end, safe to show on a terminal; nil for what has no JSON.
-    static func line(_ value: some Encodable) -> Data? {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
-        guard let line = try? encoder.encode(value) else { return nil }
-        return Data((String(decoding: line, as: UTF8.self).escapedJSON + "\n").utf8)
-    }
+    func print() { JSONOutput.printLine(self) }
 }

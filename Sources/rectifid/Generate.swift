@@ -94,9 +94,7 @@ struct Generate: AsyncParsableCommand {
                 width: run.settings.width, height: run.settings.height, losses: run.losses,
                 similarityBefore: before, similarityAfter: after,
                 seconds: Dictionary(uniqueKeysWithValues: run.timings.map { ($0.phase, $0.seconds) }))
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+            JSONOutput.printLine(summary)
         } else {
             print(String(format: "%@: similarity %.3f, from %.3f unguided", picture.output, after, before))
         }

@@ -100,7 +100,7 @@ private struct ActionLine: Encodable {
     }
 
     func print(json: Bool) {
-        if json { return JSONLine.print(self) }
+        if json { return JSONOutput.printLine(self) }
         Swift.print("\(action) \(job) (\(letter), lane \(lane))".escapedForTerminal)
     }
 }
@@ -119,7 +119,7 @@ private struct ActionSummary: Encodable {
     }
 
     func print(json: Bool) {
-        if json { return JSONLine.print(self) }
+        if json { return JSONOutput.printLine(self) }
         Swift.print("\(count) \(count == 1 ? "letter" : "letters"): \(action)")
     }
 }

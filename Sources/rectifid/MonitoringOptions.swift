@@ -18,27 +18,24 @@ struct MonitoringOptions: ParsableArguments {
             """)
     var httpHost: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "Appends traces to a file, one OTLP/JSON request per line; - for standard error. [RECTIFID_TRACES]",
-            valueName: "file"))
-    var traces: String?
+    @OptionGroup var tracing: TraceOptions
 
     mutating func validate() throws {
         httpPort = try EnvironmentValue.value(httpPort, "http-port")
         httpHost = try EnvironmentValue.value(httpHost, "http-host")
-        traces = try EnvironmentValue.value(traces, "traces")
     }
 
     /// A worker's monitor and what belongs to it.
     struct Running {
         let monitor: WorkerMonitor
         fileprivate let server: HTTPServer?
-        fileprivate let exporter: SpanExporter?
+        fileprivate let traces: TraceOptions.Output?
+        fileprivate let reopening: Task<Void, Never>?
 
         /// Closes the port, and writes what is left of the traces.
         func stop() async {
-            await exporter?.close()
+            reopening?.cancel()
+            await traces?.exporter.close()
             await server?.stop()
         }
     }
@@ -47,35 +44,24 @@ struct MonitoringOptions: ParsableArguments {
     ///
     /// - Throws: ``CommandFailure`` for a port or a file that cannot be opened.
     func start(workerID: String, logsTraces: Bool, logger: Logger) throws -> Running {
-        let exporter = try makeExporter(workerID)
+        let traces = try tracing.open(service: "rectifid", instance: workerID)
         let monitor = WorkerMonitor(
-            workerID: workerID, version: Rectifid.version, exporter: exporter,
-            logsTraces: logsTraces || exporter != nil)
-        guard let httpPort else { return Running(monitor: monitor, server: nil, exporter: exporter) }
+            workerID: workerID, version: Rectifid.version, exporter: traces?.exporter,
+            logsTraces: logsTraces || traces != nil)
+        let server = try openPort(monitor, logger)
+        return Running(
+            monitor: monitor, server: server, traces: traces, reopening: traces?.reopenAtHangUp(logger))
+    }
+
+    private func openPort(_ monitor: WorkerMonitor, _ logger: Logger) throws -> HTTPServer? {
+        guard let httpPort else { return nil }
         do throws(HTTPServerError) {
             let host = httpHost ?? "127.0.0.1"
             let server = try HTTPServer(host: host, port: httpPort) { monitor.respond($0) }
             logger.info("status port open", metadata: ["host": "\(host)", "port": "\(server.port)"])
-            return Running(monitor: monitor, server: server, exporter: exporter)
+            return server
         } catch {
             throw CommandFailure(.unavailable, "--http-port: \(error)")
         }
-    }
-
-    private func makeExporter(_ workerID: String) throws -> SpanExporter? {
-        guard let traces else { return nil }
-        let sink: LineSink
-        do throws(LineSinkError) {
-            sink = traces == "-" ? .standardError : try LineSink(appendingTo: traces)
-        } catch {
-            throw CommandFailure(.cannotWrite, "--traces: \(error)")
-        }
-        return SpanExporter(
-            to: sink,
-            resource: [
-                SpanAttribute("service.name", "rectifid"), SpanAttribute("service.version", Rectifid.version),
-                SpanAttribute("service.instance.id", workerID),
-                SpanAttribute("process.pid", Int(ProcessInfo.processInfo.processIdentifier)),
-            ], version: Rectifid.version)
     }
 }

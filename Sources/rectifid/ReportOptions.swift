@@ -38,12 +38,7 @@ struct ReportOptions: ParsableArguments {
             }
         }
         guard let json else { return }
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        // A network that overflows must not cost the rest of the report.
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        let data = try encoder.encode(report) + Data("\n".utf8)
+        let data = try JSONOutput.document(report)
         if json == "-" { FileHandle.standardOutput.write(data) } else { try save(data, to: json) }
     }
 

@@ -22,6 +22,7 @@ struct Submit: AsyncParsableCommand {
     @OptionGroup var picture: PictureOptions
     @OptionGroup var broker: BrokerOptions
     @OptionGroup var store: StoreOptions
+    @OptionGroup var tracing: TraceOptions
 
     @Option(
         name: .customLong("model"), help: "Name of a model of the workers; their default otherwise. [RECTIFID_MODEL]")
@@ -85,18 +86,30 @@ struct Submit: AsyncParsableCommand {
             configuration.clientName = client ?? broker.user
             let client = try await PersonalizationClient.connect(
                 to: connection, pool: pool, configuration: configuration)
-            let submission = try await client.submit(
-                request, lane: lane ?? .interactive, deadline: absoluteDeadline, jobID: id)
-            let cancelling = cancelOnInterrupt(submission.jobID, client)
-            defer { cancelling.cancel() }
+            let span = SubmitSpan(
+                try tracing.open(service: "rectifid submit", instance: id), pool: pool, lane: lane ?? .interactive,
+                jobID: id)
             do {
-                try await follow(submission, claimCheck)
+                try await send(request, id, client, span.trace, claimCheck)
             } catch {
+                await span.end(error)
                 await client.close()
                 throw error
             }
+            await span.end(nil)
             await client.close()
         }
+    }
+
+    private func send(
+        _ request: PersonalizeRequest, _ id: String, _ client: PersonalizationClient, _ trace: TraceContext?,
+        _ claimCheck: ClaimCheck?
+    ) async throws {
+        let submission = try await client.submit(
+            request, lane: lane ?? .interactive, deadline: absoluteDeadline, jobID: id, trace: trace)
+        let cancelling = cancelOnInterrupt(submission.jobID, client)
+        defer { cancelling.cancel() }
+        try await follow(submission, claimCheck)
     }
 
     private var absoluteDeadline: UnixMilliseconds? {

@@ -50,9 +50,7 @@ struct TopologyCommand: AsyncParsableCommand {
 
     private func printTopology(_ topology: Topology) throws {
         if json {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-            print(String(decoding: try encoder.encode(TopologyDocument(topology)), as: UTF8.self))
+            FileHandle.standardOutput.write(try JSONOutput.document(TopologyDocument(topology)))
             return
         }
         for exchange in topology.exchanges { print("exchange  \(exchange.name)  \(exchange.kind.rawValue)") }

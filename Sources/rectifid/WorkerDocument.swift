@@ -21,6 +21,12 @@ struct WorkerDocument: Encodable {
         var seconds: Double
     }
 
+    struct Lane: Encodable {
+        var name: String
+        var weight: Int
+        var shards: Int
+    }
+
     var worker: String
     var version: String
     var state: String
@@ -33,6 +39,7 @@ struct WorkerDocument: Encodable {
     var subjects: [String]
     var models: [Model]
     var jobs: [Job]
+    var lanes: [Lane]
 
     init(_ reply: DescribeReply) {
         worker = reply.workerID
@@ -53,6 +60,7 @@ struct WorkerDocument: Encodable {
         jobs = reply.jobs.map {
             Job(id: $0.jobID, iteration: $0.iteration, iterations: $0.iterations, seconds: $0.seconds)
         }
+        lanes = reply.lanes.map { Lane(name: $0.name, weight: $0.weight, shards: $0.shards) }
     }
 
     /// Several lines, the worker's name first.
@@ -66,6 +74,12 @@ struct WorkerDocument: Encodable {
             "  limits    requests of up to \(maximumRequestBytes >> 20) MiB",
             "  subjects  \(subjects.joined(separator: ", "))",
         ]
+        let weights = lanes.reduce(0) { $0 + $1.weight }
+        for lane in lanes {
+            lines.append(
+                "  lane      \(lane.name)  \(lane.weight) of \(weights) jobs, "
+                    + "\(lane.shards) \(lane.shards == 1 ? "shard" : "shards")")
+        }
         for model in models {
             lines.append(
                 "  model     \(model.id)  \(model.width)x\(model.height), \(model.flow) flow, \(model.steps) steps, "

@@ -34,16 +34,12 @@ public struct PrivateNode: Sendable {
             [
                 "RECTIFID_BROKER_CONF": extra, "RECTIFID_BROKER_PLUGINS": plugins.joined(separator: ","),
             ])
-        let result: Result<Void, any Error>
-        do {
+        try await attempt {
             try await body(PrivateNode(directory: directory, url: url))
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } cleanup: {
+            _ = try await run(script, ["stop", directory])
+            #expect(!FileManager.default.fileExists(atPath: directory))
         }
-        _ = try await run(script, ["stop", directory])
-        #expect(!FileManager.default.fileExists(atPath: directory))
-        try result.get()
     }
 
     public func restart() async throws { _ = try await Self.run(Self.script, ["restart", directory]) }

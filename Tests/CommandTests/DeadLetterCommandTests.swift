@@ -1,11 +1,12 @@
 import Broker
+import BrokerTestSupport
 import Foundation
 import Messages
 import Raster
 import RectifIDClient
 import Testing
 
-@Suite(.timeLimit(.minutes(5)), .enabled(if: LetterBox.url != nil))
+@Suite(.timeLimit(.minutes(5)), .enabled(if: RealBroker.isAvailable))
 struct DeadLetterCommandTests {
     @Test func listCountsKindsOfFailureAndListsLetters() async throws {
         try await LetterBox.open { box in
@@ -47,7 +48,7 @@ struct DeadLetterCommandTests {
                 let run = try await Program.run(
                     ["dead-letters"] + command.map { $0 == id && command[0] != "restore" ? present ?? $0 : $0 }
                         + (command[0] == "restore" ? ["--text", "x", "--confirm", "1"] : []),
-                    environment: ["RECTIFID_AMQP_URL": LetterBox.url ?? "", "RECTIFID_POOL": box.pool.name])
+                    environment: ["RECTIFID_AMQP_URL": RealBroker.url ?? "", "RECTIFID_POOL": box.pool.name])
                 let isHarmless = (run.output + run.errors).unicodeScalars.allSatisfy {
                     $0 == "\n"
                         || $0.value >= 0x20 && !(0x7F...0x9F).contains($0.value) && $0 != "\u{202e}"
@@ -181,7 +182,7 @@ struct DeadLetterCommandTests {
         #expect(run.code == 69 && run.errors.contains("Error: "))
         let empty = try await Program.run(
             ["dead-letters", "list", "--pool", "no.such.pool"],
-            environment: ["RECTIFID_AMQP_URL": try #require(LetterBox.url)])
+            environment: ["RECTIFID_AMQP_URL": try #require(RealBroker.url)])
         #expect(empty.code == 69 && empty.errors.contains("rectifid topology --declare"))
     }
 }

@@ -1,7 +1,7 @@
 import Broker
+import BrokerTestSupport
 import Foundation
 import Jobs
-import Logging
 import Messages
 import Raster
 import RectifIDClient
@@ -24,7 +24,7 @@ enum Program {
     }
 
     /// Beside the program that runs the tests.
-    private static let url = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    static let url = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent().appendingPathComponent("rectifid")
 
     static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Run {
@@ -70,40 +70,36 @@ final class TemporaryFolder: Sendable {
 
 /// A pool of its own on the node of `RECTIFID_TEST_AMQP_URL`, for one test.
 struct LetterBox: Sendable {
-    static let url = ProcessInfo.processInfo.environment["RECTIFID_TEST_AMQP_URL"]
-
     let pool: Pool
     let broker: RabbitMQBroker
 
     static func open(_ body: (LetterBox) async throws -> Void) async throws {
-        let broker = RabbitMQBroker(
-            try RabbitMQConfiguration(url: #require(url)),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        try await broker.ready(within: .seconds(60))
-        let box = LetterBox(
-            pool: try Pool("test." + String(UInt64.random(in: .min ... .max), radix: 36)), broker: broker)
+        let broker = try await RealBroker.connect()
+        let box = LetterBox(pool: try Pool(Pool.randomName()), broker: broker)
         try await broker.declare(box.pool.topology)
-        let result: Result<Void, any Error>
-        do {
+        try await attempt {
             try await body(box)
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } cleanup: {
+            try await broker.remove(box.pool.topology)
+            await broker.close()
         }
-        for queue in box.pool.topology.queues { try await broker.delete(queue: queue.name) }
-        for exchange in box.pool.topology.exchanges { try await broker.delete(exchange: exchange.name) }
-        await broker.close()
-        try result.get()
+    }
+
+    /// Where commands find the pool, and who they say they are.
+    var environment: [String: String] {
+        [
+            "RECTIFID_AMQP_URL": RealBroker.url ?? "", "RECTIFID_POOL": pool.name, "RECTIFID_OPERATOR": "ann@desk",
+        ]
+    }
+
+    /// Runs a command on the pool.
+    func run(_ arguments: String...) async throws -> Program.Run {
+        try await Program.run(arguments, environment: environment)
     }
 
     /// Runs `rectifid dead-letters`.
     func letters(_ arguments: String...) async throws -> Program.Run {
-        try await Program.run(
-            ["dead-letters"] + arguments,
-            environment: [
-                "RECTIFID_AMQP_URL": try #require(Self.url), "RECTIFID_POOL": pool.name,
-                "RECTIFID_OPERATOR": "ann@desk",
-            ])
+        try await Program.run(["dead-letters"] + arguments, environment: environment)
     }
 
     func write(

@@ -30,35 +30,30 @@ struct BrokerFaultTests {
                 $0.publishTimeLimit = .seconds(1)
             }
             let replies = try await direct.declareReplyQueue(.lasting(unusedFor: .seconds(600)))
-            let gate = PassGate(at: pass)
+            let gate = PassGate(atPass: pass)
             var configuration = WorkerConfiguration(workerID: "worker-\(pool.name)")
             configuration.pool = pool
             let worker = JobWorker(
                 broker: connection,
-                personalizer: TinyPersonalizer(onPass: { (_, pass) throws(Status) in gate.wait(pass) }),
-                configuration: configuration, logger: RealBroker.logger)
+                personalizer: TinyPersonalizer(onPass: { (_, pass) throws(Status) in gate.wait(at: pass) }),
+                configuration: configuration, logger: .tests)
             try await direct.declare(pool.topology)
             let working = Task { try await worker.run() }
-            let result: Result<Void, any Error>
-            do {
-                try await body(
-                    Scene(
-                        node: node, direct: direct, connection: connection, worker: worker, pool: pool,
-                        replies: replies,
-                        gate: gate))
-                result = .success(())
-            } catch {
-                result = .failure(error)
+            let scene = Scene(
+                node: node, direct: direct, connection: connection, worker: worker, pool: pool, replies: replies,
+                gate: gate)
+            try await attempt {
+                try await body(scene)
+            } cleanup: {
+                gate.open()
+                worker.drain()
+                let end = await working.result
+                try await direct.remove(pool.topology)
+                try await direct.delete(queue: replies)
+                await connection.close()
+                await direct.close()
+                try end.get()
             }
-            gate.open()
-            worker.drain()
-            let end = await working.result
-            try await RealBroker.remove(pool, from: direct)
-            try await direct.delete(queue: replies)
-            await connection.close()
-            await direct.close()
-            try result.get()
-            try end.get()
         }
 
         func submit(_ jobID: String) async throws {
@@ -177,36 +172,4 @@ struct BrokerFaultTests {
             }
         }
     }
-}
-
-/// Holds jobs before a pass, and counts passes.
-final class PassGate: Sendable {
-    private struct Contents {
-        var isOpen: Bool
-        var passes = 0
-    }
-
-    private let pass: Int?
-    private let contents: Mutex<Contents>
-    private let reached = AsyncStream.makeStream(of: Void.self)
-
-    init(at pass: Int?) {
-        self.pass = pass
-        contents = Mutex(Contents(isOpen: pass == nil))
-    }
-
-    var passes: Int { contents.withLock { $0.passes } }
-
-    func wait(_ pass: Int) {
-        if pass == self.pass { reached.continuation.yield() }
-        while pass == self.pass, !contents.withLock({ $0.isOpen }) { usleep(2000) }
-        contents.withLock { $0.passes += 1 }
-    }
-
-    /// Waits until a job stands at the gate.
-    func isReached() async {
-        for await _ in reached.stream { return }
-    }
-
-    func open() { contents.withLock { $0.isOpen = true } }
 }

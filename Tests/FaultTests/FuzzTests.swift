@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Broker
+import BrokerTestSupport
 @testable import Jobs
 @testable import Messages
 @testable import RectifIDClient
@@ -17,9 +18,9 @@ struct FuzzTests {
         var read = 0
         // Everything that is allocated once is, before the memory is looked at.
         for _ in 0..<2000 { _ = try feed(&damage, seeds) }
-        let before = Self.residentMegabytes
+        let before = (ResidentMemory.bytes >> 20)
         for _ in 0..<Self.count where try feed(&damage, seeds) { read += 1 }
-        let after = Self.residentMegabytes
+        let after = (ResidentMemory.bytes >> 20)
         print("\(Self.count) damaged messages, \(read) of them readable; \(before) MB before, \(after) MB after")
         // Both outcomes must have been met, or the damage tests nothing.
         #expect(read > Self.count / 100 && read < Self.count * 99 / 100)
@@ -100,12 +101,6 @@ struct FuzzTests {
                 ).encode()
             ],
         ]
-    }
-
-    private static var residentMegabytes: Int {
-        let text = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)) ?? ""
-        let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-        return (pages * 4096) >> 20
     }
 }
 

@@ -21,17 +21,13 @@ struct KillTests {
             let pool = try RealBroker.pool()
             try await broker.declare(pool.topology)
             let replies = try await broker.declareReplyQueue(.lasting(unusedFor: .seconds(600)))
-            let result: Result<Void, any Error>
-            do {
+            try await attempt {
                 try await body(Scene(broker: broker, pool: pool, replies: replies))
-                result = .success(())
-            } catch {
-                result = .failure(error)
+            } cleanup: {
+                try await broker.remove(pool.topology)
+                try await broker.delete(queue: replies)
+                await broker.close()
             }
-            try await RealBroker.remove(pool, from: broker)
-            try await broker.delete(queue: replies)
-            await broker.close()
-            try result.get()
         }
 
         func start(_ id: String, _ environment: [String: String] = [:]) throws -> WorkerProcess {

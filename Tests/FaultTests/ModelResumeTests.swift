@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import DemoModel
 import Foundation
 import Generation
@@ -40,7 +41,7 @@ struct ModelResumeTests {
             let planned = play.plan[request.seed ?? 0] ?? []
             #expect(tally.firstIterations[id] == [0] + planned.sorted().map { $0 + 1 }, "\(id)")
         }
-        try await RealBroker.remove(pool, from: broker)
+        try await broker.remove(pool.topology)
         await broker.close()
     }
 }

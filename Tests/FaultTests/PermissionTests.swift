@@ -97,7 +97,7 @@ struct PermissionTests {
         var configuration = WorkerConfiguration(workerID: "nobody")
         configuration.declaresTopology = true
         let worker = JobWorker(
-            broker: nobody, personalizer: TinyPersonalizer(), configuration: configuration, logger: RealBroker.logger)
+            broker: nobody, personalizer: TinyPersonalizer(), configuration: configuration, logger: .tests)
         // At once, not after a time limit: waiting gives nobody a permission.
         let error = await failure { try await worker.run() }
         guard case .accessRefused(let text) = error else {
@@ -123,21 +123,17 @@ struct PermissionTests {
         var configuration = WorkerConfiguration(workerID: user)
         configuration.declaresTopology = declares
         let worker = JobWorker(
-            broker: broker, personalizer: TinyPersonalizer(), configuration: configuration, logger: RealBroker.logger)
+            broker: broker, personalizer: TinyPersonalizer(), configuration: configuration, logger: .tests)
         let working = Task { try await worker.run() }
         // A worker that is refused ends, and then the test must not wait for its answers.
         let ready = Task { try await eventually { worker.health.state != .starting } }
         try await ready.value
-        let result: Result<Void, any Error>
-        do {
+        try await attempt {
             try await body()
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } cleanup: {
+            worker.drain()
+            try await working.value
+            await broker.close()
         }
-        worker.drain()
-        try await working.value
-        await broker.close()
-        try result.get()
     }
 }

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 import RectifIDClient
@@ -83,6 +84,6 @@ struct ResumePlay {
         var configuration = WorkerConfiguration(workerID: "worker-\(pool.name)")
         configuration.pool = pool
         return JobWorker(
-            broker: broker, personalizer: personalizer, configuration: configuration, logger: RealBroker.logger)
+            broker: broker, personalizer: personalizer, configuration: configuration, logger: .tests)
     }
 }

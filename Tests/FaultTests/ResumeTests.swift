@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 import RectifIDClient
@@ -28,7 +29,7 @@ struct ResumeTests {
         }
         #expect(Set(expected.values.compactMap { $0.picture?.content }.map { "\($0)" }).count == 100)
         print("100 jobs, \(tally.firstIterations.values.reduce(0) { $0 + $1.count - 1 }) interruptions")
-        try await RealBroker.remove(pool, from: broker)
+        try await broker.remove(pool.topology)
         await broker.close()
     }
 }

@@ -47,21 +47,17 @@ final class SoakStage: Sendable {
     ) async throws {
         try await PrivateNode.with { node in
             let stage = try await SoakStage(node: node, passMilliseconds: passMilliseconds)
-            let result: Result<Void, any Error>
-            do {
+            try await attempt {
                 for _ in 1...workers { try stage.startWorker() }
                 try await body(stage)
-                result = .success(())
-            } catch {
-                result = .failure(error)
+            } cleanup: {
+                for worker in stage.workers.withLock({ $0 }) {
+                    worker.kill()
+                    _ = await worker.end()
+                }
+                await stage.direct.close()
+                stage.proxy.stop()
             }
-            for worker in stage.workers.withLock({ $0 }) {
-                worker.kill()
-                _ = await worker.end()
-            }
-            await stage.direct.close()
-            stage.proxy.stop()
-            try result.get()
         }
     }
 

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 import RectifIDClient
@@ -55,7 +56,7 @@ struct BackPressureTests {
             let client = try await PersonalizationClient.connect(to: broker, pool: pool, replies: .exclusive())
             var configuration = stage.configuration("first")
             configuration.pool = pool
-            let gate = Gate(atPass: 2)
+            let gate = PassGate(atPass: 2)
             let gated = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
             var submissions: [Submission] = []
             try await stage.withWorker(gated, configuration: configuration) { worker in

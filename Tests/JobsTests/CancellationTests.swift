@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 import RectifIDClient
@@ -10,7 +11,7 @@ struct CancellationTests {
     func aRunningJobStopsAtItsNextIteration(kind: BrokerKind) async throws {
         try await Stage.play(kind) { stage in
             let client = try await stage.client()
-            let gate = Gate(atPass: 2)
+            let gate = PassGate(atPass: 2)
             let personalizer = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
             try await stage.withWorker(personalizer) { worker in
                 let submission = try await client.submit(try Sample.request(), jobID: "unwanted")
@@ -116,7 +117,7 @@ struct CancellationTests {
     func aJobThatWasHandedOverIsRefusedByAnotherWorker(kind: BrokerKind) async throws {
         try await Stage.play(kind) { stage in
             let client = try await stage.client()
-            let gate = Gate(atPass: 1)
+            let gate = PassGate(atPass: 1)
             let gated = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
             var submission: Submission?
             try await stage.withWorker(gated, configuration: stage.configuration("first")) { worker in

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 import ObjectStores
@@ -42,6 +43,38 @@ struct ClaimCheckTests {
                 let claimed = try await ClaimCheck(store).fetch(key)
                 #expect(claimed == store.contents[key] && claimed.starts(with: [0x89, 0x50]))
                 #expect(store.calls == [.get("references/a.png"), .put(key), .get(key)])
+            }
+            await client.close()
+        }
+    }
+
+    /// Previews stay in their messages also where there is a store, and no job fails for one.
+    @Test(arguments: BrokerKind.available, [64 << 20, 2000])
+    func aPreviewThatIsTooLargeForAMessageIsLeftOut(kind: BrokerKind, limit: Int) async throws {
+        try await Stage.play(kind) { stage in
+            let store = ScriptedStore()
+            let client = try await stage.client()
+            let broker = try await stage.connect(maximumBodySize: limit)
+            try await stage.withWorker(
+                ScriptedPersonalizer(side: 256), broker: broker,
+                configuration: configuration(stage, store, threshold: 100)
+            ) { _ in
+                var request = try Sample.request(iterations: 2)
+                request.previewInterval = 1
+                let submission = try await client.submit(request)
+                var previews: [Int] = []
+                for try await event in submission {
+                    switch event.body {
+                    case .accepted: break
+                    case .progress(let progress): previews.append(progress.preview.count)
+                    case .result(let result): #expect(result.status == .ok)
+                    }
+                }
+                #expect(previews.count == 2)
+                // Each would not fit, and where there is room each is there.
+                #expect(previews.allSatisfy { limit == 2000 ? $0 == 0 : $0 > 2000 }, "\(previews)")
+                // Only the result.
+                #expect(store.calls.count == 1)
             }
             await client.close()
         }

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 import ObjectStores
@@ -128,7 +129,7 @@ struct ClaimOrderTests {
             let request = try Sample.request(iterations: 4)
             var tight = configuration(stage, store)
             tight.messageLimits = MessageLimits(maximumBytes: request.encode().count + 60)
-            let gate = Gate(atPass: 2)
+            let gate = PassGate(atPass: 2)
             let submission: Submission
             submission = try await client.submit(request, jobID: "long")
             try await stage.withWorker(

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Foundation
 import Jobs
 import Messages
@@ -149,7 +150,7 @@ struct DeadLetterTests {
         try await Stage.play(kind) { stage in
             var log = try await ReplyLog(on: stage)
             let gone = try await ReplyLog(on: stage)
-            let gate = Gate(atPass: 4)
+            let gate = PassGate(atPass: 4)
             let passes = Mutex<[Int]>([])
             let personalizer = ScriptedPersonalizer(onPass: { (pass) throws(Status) in
                 gate.wait(at: pass)

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 import RectifIDClient

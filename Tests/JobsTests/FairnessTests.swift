@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Messages
 import RectifIDClient
 import Testing
@@ -14,8 +15,8 @@ struct FairnessTests {
             let (crowd, guest) = names(of: stage.pool)
             for index in 0..<1000 { try await send("crowd-\(index)", by: crowd, to: log, on: stage) }
             // Every worker holds a job of the crowd when the guest comes.
-            let gate = Turnstile()
-            let personalizer = ScriptedPersonalizer(onBegin: { (_) throws(Status) in gate.pass() })
+            let gate = PassGate(atPass: 0)
+            let personalizer = ScriptedPersonalizer(onBegin: { (_) throws(Status) in gate.wait(at: 0) })
             var configuration = stage.configuration()
             // These jobs take no time, and hundreds of them pass while an empty queue rests.
             configuration.emptyQueueRest = .zero
@@ -190,22 +191,18 @@ struct FairnessTests {
             configuration.workerID = "\(id)-\(number)"
             let broker = try await stage.connect()
             let worker = JobWorker(
-                broker: broker, personalizer: personalizer, configuration: configuration, logger: Stage.silent)
+                broker: broker, personalizer: personalizer, configuration: configuration, logger: .silent)
             workers.append((worker, broker, Task { try await worker.run() }))
         }
-        let result: Result<Void, any Error>
-        do {
+        try await attempt {
             for (worker, _, _) in workers { try await eventually { worker.health.state == .ready } }
             try await body()
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } cleanup: {
+            for (worker, _, _) in workers { worker.drain() }
+            for (_, broker, life) in workers {
+                try await life.value
+                await broker.close()
+            }
         }
-        for (worker, _, _) in workers { worker.drain() }
-        for (_, broker, life) in workers {
-            try await life.value
-            await broker.close()
-        }
-        try result.get()
     }
 }

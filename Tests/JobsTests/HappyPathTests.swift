@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 @testable import Jobs
 import Messages
 import Raster
@@ -67,7 +68,7 @@ struct HappyPathTests {
     func severalSlotsComputeAtTheSameTime(kind: BrokerKind) async throws {
         try await Stage.play(kind) { stage in
             let client = try await stage.client()
-            let gate = Gate(atPass: 1)
+            let gate = PassGate(atPass: 1)
             let personalizer = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
             var configuration = stage.configuration()
             configuration.slots = 2

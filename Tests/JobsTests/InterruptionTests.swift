@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 import RectifIDClient
@@ -17,7 +18,7 @@ struct InterruptionTests {
             try await stage.withWorker(ScriptedPersonalizer(), configuration: stage.configuration("calm")) { _ in
                 undisturbed = try await client.submit(request).result()
             }
-            let gate = Gate(atPass: iteration)
+            let gate = PassGate(atPass: iteration)
             let gated = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
             var submission: Submission?
             try await stage.withWorker(gated, configuration: stage.configuration("first")) { worker in
@@ -52,7 +53,7 @@ struct InterruptionTests {
         try await Stage.play(kind) { stage in
             let client = try await stage.client()
             // Asked to stop during the last iteration: what is left is the pass that makes the picture.
-            let gate = Gate(atPass: 3)
+            let gate = PassGate(atPass: 3)
             let personalizer = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
             try await stage.withWorker(personalizer) { worker in
                 let submission = try await client.submit(try Sample.request())
@@ -70,12 +71,12 @@ struct InterruptionTests {
     func aGracefulShutdownLeavesWaitingJobsInTheirQueue(kind: BrokerKind) async throws {
         try await Stage.play(kind) { stage in
             let client = try await stage.client()
-            let gate = Gate(atPass: 1)
+            let gate = PassGate(atPass: 1)
             let personalizer = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
             let broker = try await stage.connect()
             let worker = JobWorker(
-                broker: broker, personalizer: personalizer, configuration: stage.configuration(), logger: Stage.silent)
-            let group = ServiceGroup(services: [worker], logger: Stage.silent)
+                broker: broker, personalizer: personalizer, configuration: stage.configuration(), logger: .silent)
+            let group = ServiceGroup(services: [worker], logger: .silent)
             let life = Task { try await group.run() }
             _ = try await client.submit(try Sample.request())
             await gate.isReached()

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Logging
 import Messages
@@ -95,7 +96,7 @@ struct JobObserverTests {
         let broker = try await stage.connect()
         let worker = JobWorker(
             broker: broker, personalizer: personalizer, configuration: stage.configuration(), observer: observer,
-            logger: Stage.silent)
+            logger: .silent)
         let life = Task { try await worker.run() }
         defer { worker.drain() }
         try await body()

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 import RectifIDClient
@@ -29,7 +30,7 @@ extension Stage {
         _ compartment: DeadLetterQueue.Compartment = .letters, by name: String = "ann@desk", with broker: any Broker
     ) -> DeadLetterQueue {
         DeadLetterQueue(
-            broker: broker, pool: pool, compartment: compartment, operatorName: name, logger: Self.silent,
+            broker: broker, pool: pool, compartment: compartment, operatorName: name, logger: .silent,
             wallTime: WallTime { 1_700_000_000_000 })
     }
 

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Foundation
 import Jobs
 import Messages
@@ -78,7 +79,7 @@ struct OverheadTests {
             let personalizer = ScriptedPersonalizer(onPass: { (_) throws(Status) in Thread.sleep(forTimeInterval: 0.3) }
             )
             let worker = JobWorker(
-                broker: broker, personalizer: personalizer, configuration: stage.configuration(), logger: Stage.silent)
+                broker: broker, personalizer: personalizer, configuration: stage.configuration(), logger: .silent)
             let life = Task { try await worker.run() }
             var events = try await client.submit(try Sample.request(iterations: 100)).makeAsyncIterator()
             _ = try await events.next()

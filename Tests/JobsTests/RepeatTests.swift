@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 import RectifIDClient
@@ -7,15 +8,28 @@ import Testing
 /// The same job id twice.
 @Suite(.timeLimit(.minutes(2)))
 struct RepeatTests {
+    /// Lets a worker work that takes two jobs at a time and holds them at a pass until the gate opens.
+    ///
+    /// - Returns: How many jobs it has begun.
+    @discardableResult
+    private func withGatedWorker(
+        _ id: String = "worker-1", atPass pass: Int, on stage: Stage, _ body: (JobWorker, PassGate) async throws -> Void
+    ) async throws -> Int {
+        let gate = PassGate(atPass: pass)
+        let personalizer = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
+        var configuration = stage.configuration(id)
+        configuration.slots = 2
+        try await stage.withWorker(personalizer, configuration: configuration) { worker in
+            try await body(worker, gate)
+        }
+        return personalizer.beginnings
+    }
+
     @Test(arguments: BrokerKind.available)
     func aSecondRequestForARunningJobGetsItsResult(kind: BrokerKind) async throws {
         try await Stage.play(kind) { stage in
             let client = try await stage.client()
-            let gate = Gate(atPass: 2)
-            let personalizer = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
-            var configuration = stage.configuration()
-            configuration.slots = 2
-            try await stage.withWorker(personalizer, configuration: configuration) { worker in
+            let beginnings = try await withGatedWorker(atPass: 2, on: stage) { worker, gate in
                 var request = try Sample.request()
                 request.progressInterval = 1
                 let first = try await client.submit(request, jobID: "once")
@@ -35,7 +49,7 @@ struct RepeatTests {
                 #expect(try await first.result() == result && result?.status == .ok)
                 try await eventually { worker.health.counts.succeeded == 2 }
             }
-            #expect(personalizer.beginnings == 1)
+            #expect(beginnings == 1)
             await client.close()
         }
     }
@@ -77,11 +91,7 @@ struct RepeatTests {
     func anIDThatStandsForAnotherRequestIsRefused(kind: BrokerKind) async throws {
         try await Stage.play(kind) { stage in
             let client = try await stage.client()
-            let gate = Gate(atPass: 1)
-            let personalizer = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
-            var configuration = stage.configuration()
-            configuration.slots = 2
-            try await stage.withWorker(personalizer, configuration: configuration) { worker in
+            let beginnings = try await withGatedWorker(atPass: 1, on: stage) { worker, gate in
                 let first = try await client.submit(try Sample.request(), jobID: "mine")
                 await gate.isReached()
                 var other = try Sample.request()
@@ -95,7 +105,7 @@ struct RepeatTests {
                 let finished = try await client.submit(other, jobID: "mine").result()
                 #expect(finished.status.code == .alreadyExists)
             }
-            #expect(personalizer.beginnings == 1)
+            #expect(beginnings == 1)
             await client.close()
         }
     }
@@ -121,11 +131,7 @@ struct RepeatTests {
     func manyRequestsForARunningJobDoNotKeepOthersAway(kind: BrokerKind) async throws {
         try await Stage.play(kind) { stage in
             let client = try await stage.client()
-            let gate = Gate(atPass: 2)
-            let personalizer = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
-            var configuration = stage.configuration()
-            configuration.slots = 2
-            try await stage.withWorker(personalizer, configuration: configuration) { worker in
+            let beginnings = try await withGatedWorker(atPass: 2, on: stage) { worker, gate in
                 var submissions = [try await client.submit(try Sample.request(), jobID: "popular")]
                 await gate.isReached()
                 for _ in 0..<20 { submissions.append(try await client.submit(try Sample.request(), jobID: "popular")) }
@@ -140,7 +146,7 @@ struct RepeatTests {
                     #expect(try await submission.result() == first)
                 }
             }
-            #expect(personalizer.beginnings == 2)
+            #expect(beginnings == 2)
             await client.close()
         }
     }
@@ -149,12 +155,8 @@ struct RepeatTests {
     func requestsForAnInterruptedJobAreHandedOverTogether(kind: BrokerKind) async throws {
         try await Stage.play(kind) { stage in
             let client = try await stage.client()
-            let gate = Gate(atPass: 1)
-            let gated = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
-            var configuration = stage.configuration("first")
-            configuration.slots = 2
             var submissions: [Submission] = []
-            try await stage.withWorker(gated, configuration: configuration) { worker in
+            try await withGatedWorker("first", atPass: 1, on: stage) { worker, gate in
                 submissions.append(try await client.submit(try Sample.request(), jobID: "moved"))
                 await gate.isReached()
                 submissions.append(try await client.submit(try Sample.request(), jobID: "moved"))

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 import RectifIDClient
@@ -89,7 +90,7 @@ struct RetryTests {
             let time = Mutex<UnixMilliseconds>(1000)
             var configuration = stage.configuration()
             configuration.wallTime = WallTime { time.withLock { $0 } }
-            let gate = Gate(atPass: 0)
+            let gate = PassGate(atPass: 0)
             let personalizer = ScriptedPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
             try await stage.withWorker(personalizer, configuration: configuration) { _ in
                 let running = try await client.submit(try Sample.request())

@@ -1,5 +1,4 @@
 import Broker
-import Foundation
 import Jobs
 import Messages
 import Raster
@@ -120,65 +119,6 @@ struct ScriptedRun: PersonalizationRun {
 extension Timing {
     fileprivate static func add(_ timings: [Timing], phase: String) -> [Timing] {
         [Timing(phase: phase, seconds: (timings.first?.seconds ?? 0) + 0.5, count: (timings.first?.count ?? 0) + 1)]
-    }
-}
-
-/// Holds a job's thread at a pass until the test lets it go.
-final class Gate: Sendable {
-    private let pass: Int
-    private let opened = DispatchSemaphore(value: 0)
-    private let isOpen = Mutex(false)
-    private let reached: AsyncStream<Void>
-    private let reaching: AsyncStream<Void>.Continuation
-
-    init(atPass pass: Int) {
-        self.pass = pass
-        (reached, reaching) = AsyncStream.makeStream()
-    }
-
-    /// For ``ScriptedPersonalizer``.
-    func wait(at pass: Int) {
-        guard pass == self.pass, !isOpen.withLock({ $0 }) else { return }
-        reaching.yield()
-        opened.wait()
-    }
-
-    /// Waits until a job stands at the gate.
-    func isReached() async {
-        for await _ in reached { return }
-    }
-
-    func open() {
-        isOpen.withLock { $0 = true }
-        opened.signal()
-    }
-}
-
-/// Holds every job's thread at its beginning until the test opens it for all.
-final class Turnstile: Sendable {
-    private let opened = DispatchSemaphore(value: 0)
-    private let isOpen = Mutex(false)
-    private let reached: AsyncStream<Void>
-    private let reaching: AsyncStream<Void>.Continuation
-
-    init() { (reached, reaching) = AsyncStream.makeStream() }
-
-    func pass() {
-        guard !isOpen.withLock({ $0 }) else { return }
-        reaching.yield()
-        opened.wait()
-        // The next in line.
-        opened.signal()
-    }
-
-    /// Waits until one more job stands here.
-    func isReached() async {
-        for await _ in reached { return }
-    }
-
-    func open() {
-        isOpen.withLock { $0 = true }
-        opened.signal()
     }
 }
 

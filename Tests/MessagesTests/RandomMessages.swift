@@ -142,6 +142,9 @@ extension SeededGenerator {
             },
             subjects: list(0...4) { $0.pick(Subject.allCases) },
             uptimeSeconds: Double.random(in: 0...1e9, using: &self),
-            jobsSucceeded: next(), jobsFailed: next(), maximumRequestBytes: next())
+            jobsSucceeded: next(), jobsFailed: next(), maximumRequestBytes: next(),
+            lanes: list(0...3) { g in
+                ServedLane(name: g.text(1...20), weight: g.int(0...9), shards: g.int(1...64))
+            })
     }
 }

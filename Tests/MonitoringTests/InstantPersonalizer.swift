@@ -1,4 +1,3 @@
-import Dispatch
 import Jobs
 import Messages
 import Raster
@@ -59,32 +58,4 @@ private struct InstantRun: PersonalizationRun {
     func guidanceTensors() throws(Status) -> (offsets: [WireTensor], anchors: [WireTensor]) {
         do { return ([try WireTensor(shape: [1], values: [0.5])], []) } catch { throw Status(.internal, "\(error)") }
     }
-}
-
-/// Holds a job's thread at a pass until the test lets it go.
-final class PassGate: Sendable {
-    private let pass: Int
-    private let opened = DispatchSemaphore(value: 0)
-    private let reached: AsyncStream<Void>
-    private let reaching: AsyncStream<Void>.Continuation
-
-    init(atPass pass: Int) {
-        self.pass = pass
-        (reached, reaching) = AsyncStream.makeStream()
-    }
-
-    /// For ``InstantPersonalizer``.
-    func wait(at pass: Int) {
-        guard pass == self.pass else { return }
-        reaching.yield()
-        opened.wait()
-        // For whoever comes by later.
-        opened.signal()
-    }
-
-    func isReached() async {
-        for await _ in reached { return }
-    }
-
-    func open() { opened.signal() }
 }

@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Foundation
 import Jobs
 import Messages
@@ -128,6 +129,40 @@ struct JobTraceTests {
         }
     }
 
+    @Test func aJobThatAnotherWorkerFinishesStaysInOneTrace() async throws {
+        let gate = PassGate(atPass: 2)
+        let personalizer = InstantPersonalizer(onPass: { (pass) throws(Status) in gate.wait(at: pass) })
+        try await Workplace.open(personalizer) { place in
+            let submission = try await place.client.submit(
+                try Workplace.request(iterations: 4), headers: ["traceparent": .string(Self.parent)])
+            await gate.isReached()
+            place.worker.drain()
+            gate.open()
+            try await place.metrics {
+                $0[#"rectifid_jobs_total{code="OK",lane="interactive",outcome="handed_over"}"#] == 1
+            }
+            try await place.withSecondWorker {
+                let result = try await submission.result()
+                #expect(result.status == .ok && result.workerID == "worker-2")
+            }
+            // Written in the background; the second's processing is the last to come.
+            try await eventually { try place.lines.spans.count { $0.kind == 5 } == 2 }
+            let spans = try place.lines.spans
+            #expect(Set(spans.map(\.traceId)) == [Self.trace])
+            let processes = spans.filter { $0.kind == 5 }
+            #expect(processes.map { $0["rectifid.outcome"] } == ["handed_over", "succeeded"])
+            #expect(processes[0].parentSpanId == "b7ad6b7169203331")
+            #expect(processes[1].parentSpanId == processes[0].spanId)
+            // Being interrupted is no attempt.
+            #expect(processes.allSatisfy { $0["rectifid.attempt"] == "1" && $0.status.code == nil })
+            // Each pass is in the span of the worker that made it.
+            let passes = processes.map { process in
+                spans.first { $0.name == "guidance" && $0.parentSpanId == process.spanId }?.events?.count
+            }
+            #expect(passes == [3, 2])
+        }
+    }
+
     @Test func aFullBufferCostsSpansAndNoJob() async throws {
         let gate = DispatchSemaphore(value: 0)
         let options = Workplace.Options(sink: { _ in
@@ -141,6 +176,17 @@ struct JobTraceTests {
                 #expect(result.status == .ok)
             }
             gate.signal()
+        }
+    }
+
+    @Test func theLineOfAJobsStartSaysWhichAndWhatItIs() async throws {
+        try await Workplace.open { place in
+            _ = try await play([:], on: place)
+            let line = try #require(place.lines.log.first { $0.contains(#""message":"started""#) })
+            for part in [
+                #""job":"job-1""#, #""worker":"worker-1""#, #""model":"instant""#, #""lane":"interactive""#,
+                #""attempt":"1""#, #""iteration":"0""#,
+            ] { #expect(line.contains(part), "\(part) in \(line)") }
         }
     }
 

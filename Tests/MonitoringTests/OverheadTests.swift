@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Foundation
 import Jobs
 import Logging
@@ -20,10 +21,10 @@ struct OverheadTests {
     @Test func watchingAJobCostsLessThanAMillisecond() async throws {
         let path = NSTemporaryDirectory() + "rectifid-overhead-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: path) }
-        _ = try await time(observer: NoObserver(), logger: Self.silent)
+        _ = try await time(observer: NoObserver(), logger: .silent)
         var (off, on): ([Double], [Double]) = ([], [])
         for _ in 0..<5 {
-            off.append(try await time(observer: NoObserver(), logger: Self.silent))
+            off.append(try await time(observer: NoObserver(), logger: .silent))
             on.append(try await timeWatched(path))
         }
         let (without, with) = (off.sorted()[2], on.sorted()[2])
@@ -32,8 +33,6 @@ struct OverheadTests {
             "\(((with - without) * 1e6).rounded()) us a job")
         #expect(with - without < 1e-3)
     }
-
-    private static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     private func timeWatched(_ path: String) async throws -> Double {
         let sink = try LineSink(appendingTo: path)

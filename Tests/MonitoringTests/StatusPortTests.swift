@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Jobs
 import Messages
 @testable import Monitoring
@@ -65,6 +66,21 @@ struct StatusPortTests {
             #expect(try place.metrics()[#"rectifid_broker_thread_delay_seconds{connection="publish"}"#] == 61)
             place.setDelay(nil)
             #expect(try place.get("/healthz") == (200, "ok\n"))
+        }
+    }
+
+    @Test func aBrokerThreadThatStandsStillTakesReadiness() async throws {
+        try await Workplace.open { place in
+            try await place.metrics { $0[#"rectifid_worker_state{state="ready"}"#] == 1 }
+            place.setDelay(WorkerMonitor.Delay(connection: "consume", duration: .seconds(9)))
+            #expect(try place.get("/readyz") == (200, "ready\n"))
+            place.setDelay(WorkerMonitor.Delay(connection: "consume", duration: .seconds(11)))
+            let answer = try place.get("/readyz")
+            #expect(answer.status == 503 && answer.body.contains("consume") && answer.body.contains("11 s"))
+            // It may come round yet: nothing to restart the process for.
+            #expect(try place.get("/healthz").status == 200)
+            place.setDelay(nil)
+            #expect(try place.get("/readyz").status == 200)
         }
     }
 

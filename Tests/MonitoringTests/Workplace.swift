@@ -1,4 +1,5 @@
 import Broker
+import BrokerTestSupport
 import Foundation
 import Jobs
 import Logging
@@ -19,6 +20,7 @@ final class Workplace: Sendable {
     let monitor: WorkerMonitor
     let worker: JobWorker
     let lines = Lines()
+    private let log: Logger
     private let exporter: SpanExporter
     private let server: HTTPServer
     private let delays = Mutex<[WorkerMonitor.Delay]>([])
@@ -39,7 +41,7 @@ final class Workplace: Sendable {
         server = try HTTPServer(host: "127.0.0.1", port: 0) { monitor.respond($0) }
         var configuration = WorkerConfiguration(workerID: "worker-1", version: "1.2.3")
         configuration.replyPatience = .zero
-        let log = Logger(label: "rectifid.worker") { [lines] in JSONLogHandler(label: $0) { lines.log($0) } }
+        log = Logger(label: "rectifid.worker") { [lines] in JSONLogHandler(label: $0) { lines.log($0) } }
         worker = JobWorker(
             broker: broker, personalizer: personalizer, configuration: configuration, observer: monitor, logger: log)
     }
@@ -57,21 +59,41 @@ final class Workplace: Sendable {
         _ body: (Workplace) async throws -> Void
     ) async throws {
         let place = try await Workplace(personalizer, sink: options.sink)
-        let result = await Result<Void, any Error>(catching: { () async throws in
+        try await attempt {
             try await options.before(place)
             place.monitor.watch(place.worker, states: place.broker.states) { [place] in place.delays.withLock { $0 } }
             let life = Task { try await place.worker.run() }
-            let result = await Result<Void, any Error>(catching: { () async throws in try await body(place) })
-            place.worker.drain()
-            // Some tests take the broker away, which ends the worker with an error.
-            _ = await life.result
-            try result.get()
-        })
-        await place.client.close()
-        await place.broker.close()
-        await place.exporter.close()
-        await place.server.stop()
-        try result.get()
+            try await attempt {
+                try await body(place)
+            } cleanup: {
+                place.worker.drain()
+                // Some tests take the broker away, which ends the worker with an error.
+                _ = await life.result
+            }
+        } cleanup: {
+            await place.client.close()
+            await place.broker.close()
+            await place.exporter.close()
+            await place.server.stop()
+        }
+    }
+
+    /// Lets a second worker work while `body` runs; its spans and log lines come with the first one's.
+    func withSecondWorker(_ body: () async throws -> Void) async throws {
+        let connection = InMemoryBroker(node: node)
+        var configuration = WorkerConfiguration(workerID: "worker-2", version: "1.2.3")
+        configuration.replyPatience = .zero
+        let second = JobWorker(
+            broker: connection, personalizer: InstantPersonalizer(), configuration: configuration,
+            observer: WorkerMonitor(workerID: "worker-2", version: "1.2.3", exporter: exporter), logger: log)
+        let life = Task { try await second.run() }
+        try await attempt {
+            try await body()
+        } cleanup: {
+            second.drain()
+            try await life.value
+            await connection.close()
+        }
     }
 
     /// Makes the monitor believe that a thread is late.
@@ -113,58 +135,9 @@ final class Workplace: Sendable {
         var spans: [WrittenSpan] {
             get throws {
                 try contents.withLock { $0.spans }.flatMap { line in
-                    try JSONDecoder().decode(WrittenRequest.self, from: Data(line)).resourceSpans
-                        .flatMap(\.scopeSpans).flatMap(\.spans)
+                    try JSONDecoder().decode(WrittenRequest.self, from: Data(line)).spans
                 }
             }
-        }
-    }
-}
-
-extension Result where Failure == any Error {
-    /// What `body` comes to.
-    fileprivate init(catching body: () async throws -> Success) async {
-        do { self = .success(try await body()) } catch { self = .failure(error) }
-    }
-}
-
-/// The parts of OTLP's JSON form that matter here.
-struct WrittenRequest: Decodable {
-    struct ResourceSpans: Decodable { var scopeSpans: [ScopeSpans] }
-    struct ScopeSpans: Decodable { var spans: [WrittenSpan] }
-
-    var resourceSpans: [ResourceSpans]
-}
-
-struct WrittenSpan: Decodable {
-    struct Attribute: Decodable {
-        var key: String
-        var value: Value
-    }
-    struct Value: Decodable {
-        var stringValue: String?
-        var intValue: String?
-        var doubleValue: Double?
-        var boolValue: Bool?
-    }
-    struct Event: Decodable { var name: String }
-    struct WrittenStatus: Decodable { var code: Int? }
-
-    var traceId: String
-    var spanId: String
-    var parentSpanId: String?
-    var name: String
-    var kind: Int
-    var startTimeUnixNano: String
-    var endTimeUnixNano: String
-    var attributes: [Attribute]?
-    var events: [Event]?
-    var status: WrittenStatus
-
-    subscript(_ key: String) -> String? {
-        (attributes ?? []).first { $0.key == key }.flatMap { attribute in
-            attribute.value.stringValue ?? attribute.value.intValue ?? attribute.value.boolValue.map { "\($0)" }
-                ?? attribute.value.doubleValue.map { "\($0)" }
         }
     }
 }

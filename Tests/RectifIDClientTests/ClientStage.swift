@@ -1,20 +1,5 @@
-import Foundation
-import Logging
+import BrokerTestSupport
 import RectifIDClient
-import Testing
-
-/// The brokers that a scenario is played on.
-enum BrokerKind: String, Sendable, CaseIterable, CustomTestStringConvertible {
-    case inMemory
-    /// The node of `RECTIFID_TEST_AMQP_URL`.
-    case rabbitMQ
-
-    static let url = ProcessInfo.processInfo.environment["RECTIFID_TEST_AMQP_URL"]
-
-    static var available: [BrokerKind] { url == nil ? [.inMemory] : [.inMemory, .rabbitMQ] }
-
-    var testDescription: String { rawValue }
-}
 
 /// A pool of its own on a broker, and somebody at its other end who says what the test wants.
 struct ClientStage: Sendable {
@@ -26,22 +11,15 @@ struct ClientStage: Sendable {
     static func play(
         _ kind: BrokerKind, maximumLength: Int = 1000, _ scenario: (ClientStage, Responder) async throws -> Void
     ) async throws {
-        let name = "test." + String(UInt64.random(in: .min ... .max), radix: 36)
-        let stage = ClientStage(kind: kind, pool: try Pool(name, maximumLength: maximumLength))
+        let stage = ClientStage(kind: kind, pool: try Pool(Pool.randomName(), maximumLength: maximumLength))
         let broker = try await stage.connect()
-        let topology = stage.pool.topology
-        try await broker.declare(topology)
-        let result: Result<Void, any Error>
-        do {
+        try await broker.declare(stage.pool.topology)
+        try await attempt {
             try await scenario(stage, Responder(pool: stage.pool, broker: broker))
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } cleanup: {
+            try await broker.remove(stage.pool.topology)
+            await broker.close()
         }
-        for queue in topology.queues { try await broker.delete(queue: queue.name) }
-        for exchange in topology.exchanges { try await broker.delete(exchange: exchange.name) }
-        await broker.close()
-        try result.get()
     }
 
     private init(kind: BrokerKind, pool: Pool) {
@@ -51,18 +29,16 @@ struct ClientStage: Sendable {
 
     /// A new connection.
     func connect() async throws -> any Broker {
-        guard kind == .rabbitMQ, let url = BrokerKind.url else { return InMemoryBroker(node: node) }
-        let broker = RabbitMQBroker(try RabbitMQConfiguration(url: url), logger: Self.silent)
-        try await broker.ready(within: .seconds(20))
-        return broker
+        switch kind {
+        case .inMemory: InMemoryBroker(node: node)
+        case .rabbitMQ: try await RealBroker.connect()
+        }
     }
 
     /// A client on a connection of its own, which is closed with it by ``Client/close()``.
     func client(_ configuration: ClientConfiguration = ClientConfiguration()) async throws -> PersonalizationClient {
         try await PersonalizationClient.connect(to: try await connect(), pool: pool, configuration: configuration)
     }
-
-    static let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
     /// A sound request.
     static let request = PersonalizeRequest(

@@ -1,4 +1,5 @@
 @testable import Broker
+import BrokerTestSupport
 import RectifIDClient
 import Testing
 

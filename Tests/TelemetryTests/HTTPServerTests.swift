@@ -1,3 +1,4 @@
+import BrokerTestSupport
 import Foundation
 import Synchronization
 @testable import Telemetry
@@ -14,15 +15,11 @@ struct HTTPServerTests {
                 ? HTTPResponse(.ok, contentType: "text/plain", body: [UInt8](repeating: UInt8(ascii: "a"), count: size))
                 : HTTPResponse(.notFound, "no")
         }
-        let result: Result<Void, any Error>
-        do {
+        try await attempt {
             try await body(server.port)
-            result = .success(())
-        } catch {
-            result = .failure(error)
+        } cleanup: {
+            await server.stop()
         }
-        await server.stop()
-        try result.get()
     }
 
     /// Sends bytes and reads until the server closes.

@@ -1,6 +1,7 @@
 import Foundation
 import Synchronization
 @testable import Telemetry
+import TelemetryTestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1)))
@@ -85,7 +86,7 @@ struct SpanExporterTests {
         let line = try #require(lines.withLock { $0 }.first)
         #expect(!line.contains(UInt8(ascii: "\n")))
         // Decoded as a collector does: ids hexadecimal, enumerations numbers, 64-bit integers strings.
-        let request = try JSONDecoder().decode(ExportTraceServiceRequest.self, from: Data(line))
+        let request = try JSONDecoder().decode(WrittenRequest.self, from: Data(line))
         let resource = try #require(request.resourceSpans.first)
         #expect(resource.resource.attributes.first?.value.stringValue == "rectifid")
         let spans = try #require(resource.scopeSpans.first).spans
@@ -94,7 +95,7 @@ struct SpanExporterTests {
         #expect(spans[0].parentSpanId == "00000000000000ab")
         #expect(spans[0].startTimeUnixNano == "1544712660000000001")
         #expect(spans[0].endTimeUnixNano == "1544712661000000002")
-        let values = Dictionary(uniqueKeysWithValues: spans[0].attributes.map { ($0.key, $0.value) })
+        let values = Dictionary(uniqueKeysWithValues: (spans[0].attributes ?? []).map { ($0.key, $0.value) })
         #expect(values["text"]?.stringValue == "line\nbreak \"quoted\" \u{7}")
         #expect(values["int"]?.intValue == "9223372036854775807" && values["double"]?.doubleValue == .number(0.5))
         #expect(values["nan"]?.doubleValue == .text("NaN") && values["flag"]?.boolValue == true)
@@ -136,59 +137,25 @@ struct SpanExporterTests {
         #expect(lines.count == 2 && lines[0].contains("one") && lines[1].contains("two"))
         #expect(throws: LineSinkError.self) { try LineSink(appendingTo: path + "/no/such/folder") }
     }
-}
 
-/// The parts of OTLP's JSON form that matter here.
-struct ExportTraceServiceRequest: Decodable {
-    struct ResourceSpans: Decodable {
-        var resource: Resource
-        var scopeSpans: [ScopeSpans]
+    @Test func aFileThatWasMovedAwayIsMadeAnew() throws {
+        let folder = NSTemporaryDirectory() + "rectifid-lines-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let (path, moved) = (folder + "/spans", folder + "/spans.1")
+        let sink = try LineSink(appendingTo: path)
+        sink.write(line: Array("one".utf8))
+        try FileManager.default.moveItem(atPath: path, toPath: moved)
+        sink.write(line: Array("two".utf8))
+        try sink.reopen()
+        sink.write(line: Array("three".utf8))
+        #expect(try String(contentsOfFile: moved, encoding: .utf8) == "one\ntwo\n")
+        #expect(try String(contentsOfFile: path, encoding: .utf8) == "three\n")
+        // Where it cannot be made, lines go on into the old one.
+        try FileManager.default.moveItem(atPath: folder, toPath: folder + ".gone")
+        defer { try? FileManager.default.removeItem(atPath: folder + ".gone") }
+        #expect(throws: LineSinkError.self) { try sink.reopen() }
+        #expect(sink.write(line: Array("four".utf8)))
+        #expect(try String(contentsOfFile: folder + ".gone/spans", encoding: .utf8) == "three\nfour\n")
     }
-    struct Resource: Decodable { var attributes: [Attribute] }
-    struct ScopeSpans: Decodable { var spans: [WrittenSpan] }
-    struct WrittenSpan: Decodable {
-        var traceId: String
-        var spanId: String
-        var parentSpanId: String?
-        var name: String
-        var kind: Int
-        var startTimeUnixNano: String
-        var endTimeUnixNano: String
-        var attributes: [Attribute]
-        var events: [Event]?
-        var status: WrittenStatus
-    }
-    struct Event: Decodable {
-        var timeUnixNano: String
-        var name: String
-    }
-    struct WrittenStatus: Decodable {
-        var code: Int?
-        var message: String?
-    }
-    struct Attribute: Decodable {
-        var key: String
-        var value: Value
-    }
-    struct Value: Decodable {
-        var stringValue: String?
-        var intValue: String?
-        var doubleValue: NumberOrText?
-        var boolValue: Bool?
-    }
-    enum NumberOrText: Decodable, Equatable {
-        case number(Double)
-        case text(String)
-
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.singleValueContainer()
-            if let number = try? container.decode(Double.self) {
-                self = .number(number)
-            } else {
-                self = .text(try container.decode(String.self))
-            }
-        }
-    }
-
-    var resourceSpans: [ResourceSpans]
 }

@@ -51,10 +51,12 @@ struct Assembly {
     var isComplete: Bool { received >= announced }
 
     /// Notes the content header; a body above `limit` bytes is counted and not kept.
-    mutating func begin(_ properties: MessageProperties, bodySize: UInt64, limit: Int) {
+    ///
+    /// - Parameter limit: nil where there is room for none.
+    mutating func begin(_ properties: MessageProperties, bodySize: UInt64, limit: Int?) {
         self.properties = properties
         announced = bodySize
-        isOmitted = bodySize > UInt64(limit)
+        isOmitted = limit.map { bodySize > UInt64($0) } ?? true
         if !isOmitted { body.reserveCapacity(Int(bodySize)) }
     }
 
@@ -82,8 +84,20 @@ final class Subscription {
     var cancelCall: Call<Void>?
     var retryAt: ContinuousClock.Instant?
     var backoff = Backoff()
+    /// Bytes of bodies that may still come, where that is limited.
+    private var room: Int?
 
-    init(_ request: SubscribeRequest) { self.request = request }
+    init(_ request: SubscribeRequest) {
+        self.request = request
+        room = request.room
+    }
+
+    /// Whether there is room for a body; takes what it needs, which may be more than is left.
+    func makeRoom(for bodySize: UInt64) -> Bool {
+        guard let room else { return true }
+        self.room = room - Int(clamping: bodySize)
+        return room > 0
+    }
 }
 
 /// A subscription as it is asked for.
@@ -94,6 +108,10 @@ struct SubscribeRequest: Sendable {
     var tag: String
     /// Where to start in a stream (`x-stream-offset`); nil for other queues.
     var streamOffset: String?
+    /// Bytes of bodies to keep, nil for all.
+    ///
+    /// What comes when they are used up comes without its body.
+    var room: Int?
     var buffer: DeliveryBuffer
     var deadline: ContinuousClock.Instant
     var call: Call<Void>

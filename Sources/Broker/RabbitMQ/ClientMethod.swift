@@ -13,7 +13,8 @@ enum ClientMethod: Sendable, Equatable {
     case get(queue: String)
     case acknowledge(tag: UInt64)
     case reject(tag: UInt64, requeue: Bool)
-    case release(tag: UInt64)
+    /// - Parameter andEarlier: Whether all that came before on the channel and is not settled goes back too.
+    case release(tag: UInt64, andEarlier: Bool = false)
     case publish(exchange: String, routingKey: String, mandatory: Bool)
     case declareExchange(Exchange)
     case deleteExchange(String)
@@ -58,8 +59,10 @@ enum ClientMethod: Sendable, Equatable {
             return send(AMQP_BASIC_ACK_METHOD, amqp_basic_ack_t(delivery_tag: tag, multiple: 0))
         case .reject(let tag, let requeue):
             return send(AMQP_BASIC_REJECT_METHOD, amqp_basic_reject_t(delivery_tag: tag, requeue: requeue ? 1 : 0))
-        case .release(let tag):
-            return send(AMQP_BASIC_NACK_METHOD, amqp_basic_nack_t(delivery_tag: tag, multiple: 0, requeue: 1))
+        case .release(let tag, let andEarlier):
+            return send(
+                AMQP_BASIC_NACK_METHOD,
+                amqp_basic_nack_t(delivery_tag: tag, multiple: andEarlier ? 1 : 0, requeue: 1))
         case .publish(let exchange, let routingKey, let mandatory):
             return send(
                 AMQP_BASIC_PUBLISH_METHOD,

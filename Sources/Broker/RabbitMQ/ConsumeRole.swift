@@ -13,6 +13,8 @@ final class ConsumeRole: LinkRole {
         case unsubscribe(UInt64, Call<Void>)
         case get(queue: String, GetRequest)
         case settle(Receipt, Settlement, Call<Void>)
+        /// Gives some of the first back, and answers how far that came.
+        case release(ArraySlice<Receipt>, Call<Returned>)
     }
 
     enum ForgottenName: Sendable { case queue(String), exchange(String) }
@@ -113,6 +115,7 @@ final class ConsumeRole: LinkRole {
             advance(line)
         case .settle(let receipt, let settlement, let call):
             call.answer(settle(receipt, settlement) ? .success(()) : .failure(.staleDelivery))
+        case .release(let receipts, let call): call.answer(.success(release(receipts)))
         }
     }
 
@@ -166,7 +169,11 @@ final class ConsumeRole: LinkRole {
         switch frame {
         case .method(let method): received(method, on: channel)
         case .header(let bodySize, let properties):
-            channel.assembly?.begin(properties, bodySize: bodySize, limit: maximumBodySize)
+            let hasRoom =
+                if case .subscription(let subscription) = channel.use { subscription.makeRoom(for: bodySize) } else {
+                    true
+                }
+            channel.assembly?.begin(properties, bodySize: bodySize, limit: hasRoom ? maximumBodySize : nil)
             completeDelivery(on: channel)
         case .body(let piece):
             channel.assembly?.append(piece)
@@ -242,22 +249,6 @@ final class ConsumeRole: LinkRole {
             if !isTaken { settle(delivery.receipt, .release) }
             advance(line)
         }
-    }
-
-    // MARK: Gets
-
-    func advance(_ line: GetLine) {
-        guard isOnline, !line.isAsking, !line.requests.isEmpty else { return }
-        guard let channel = line.channel else {
-            line.channel = openChannel(.get(line))
-            if line.channel == nil {
-                line.requests.removeFirst()?.call.fail(.failed(code: 504, text: "no channel left"))
-            }
-            return
-        }
-        guard channel.isOpen else { return }
-        line.isAsking = true
-        outbox.append(.get(queue: line.queue), on: channel.number)
     }
 
     // MARK: Time

@@ -58,6 +58,8 @@ final class Link<Role: LinkRole> {
     }
 
     private func run() {
+        // From the first round on: what comes before the first sleep can hang too.
+        watch.works()
         connect()
         while true {
             let now = ContinuousClock.now

@@ -10,11 +10,11 @@ public final class RabbitMQBroker: Broker {
     private typealias ConsumeLink = Link<ConsumeRole>
     private typealias PublishLink = Link<PublishRole>
 
-    private let configuration: RabbitMQConfiguration
+    let configuration: RabbitMQConfiguration
     private let health = Health()
     private let consumingWatch = LoopWatch()
     private let publishingWatch = LoopWatch()
-    private let consuming: Mailbox<Link<ConsumeRole>.Message>?
+    let consuming: Mailbox<Link<ConsumeRole>.Message>?
     private let publishing: Mailbox<Link<PublishRole>.Message>?
     private let nextSubscription = Atomic<UInt64>(1)
 
@@ -156,7 +156,7 @@ public final class RabbitMQBroker: Broker {
 
     public func consume(queue: String, prefetch: UInt16, consumerTag: String?) async throws(BrokerError) -> Consumer {
         let tag = consumerTag ?? "rectifid-" + randomName()
-        return try await subscribe(to: queue, prefetch: prefetch, tag: tag, streamOffset: nil)
+        return try await subscribe(to: queue, prefetch: prefetch, tag: tag)
     }
 
     public func read(stream: String, since age: Duration, prefetch: UInt16) async throws(BrokerError) -> Consumer {
@@ -166,8 +166,9 @@ public final class RabbitMQBroker: Broker {
             streamOffset: "\(max(age.components.seconds, 1))s")
     }
 
-    private func subscribe(
-        to queue: String, prefetch: UInt16, tag: String, streamOffset: String?
+    /// - Parameter room: Bytes of bodies to keep; what comes when they are used up comes without its body. Nil: all.
+    func subscribe(
+        to queue: String, prefetch: UInt16, tag: String, streamOffset: String? = nil, room: Int? = nil
     ) async throws(BrokerError) -> Consumer {
         try checkShortString(queue, "queue name")
         try checkShortString(tag, "consumer tag")
@@ -176,7 +177,7 @@ public final class RabbitMQBroker: Broker {
         let call = Call<Void>()
         let buffer = DeliveryBuffer()
         let request = SubscribeRequest(
-            id: id, queue: queue, prefetch: prefetch, tag: tag, streamOffset: streamOffset, buffer: buffer,
+            id: id, queue: queue, prefetch: prefetch, tag: tag, streamOffset: streamOffset, room: room, buffer: buffer,
             deadline: .now + configuration.callTimeLimit, call: call)
         try await call.value { consuming?.post(.command(.subscribe(request))) ?? false }
         return Consumer(queue: queue, tag: tag, buffer: buffer) { [consuming] in

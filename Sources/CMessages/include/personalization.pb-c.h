@@ -38,6 +38,7 @@ typedef struct Rectifid__V1__CancelRequest Rectifid__V1__CancelRequest;
 typedef struct Rectifid__V1__CancelReply Rectifid__V1__CancelReply;
 typedef struct Rectifid__V1__DescribeRequest Rectifid__V1__DescribeRequest;
 typedef struct Rectifid__V1__DescribeReply Rectifid__V1__DescribeReply;
+typedef struct Rectifid__V1__ServedLane Rectifid__V1__ServedLane;
 typedef struct Rectifid__V1__RunningJob Rectifid__V1__RunningJob;
 typedef struct Rectifid__V1__ModelDescription Rectifid__V1__ModelDescription;
 
@@ -362,6 +363,7 @@ struct  Rectifid__V1__PersonalizeRequest
   uint32_t progress_interval;
   /*
    * A preview picture within the Progress event after every so many iterations. 1 to 1000. Default: no previews.
+   * Previews never go through the shared store.
    */
   uint32_t preview_interval;
   /*
@@ -560,7 +562,8 @@ struct  Rectifid__V1__Progress
    */
   float similarity;
   /*
-   * The picture of this iteration, a small JPEG file; empty unless previews were asked for.
+   * The picture of this iteration, a JPEG file of at most 256 pixels a side, usually below 10 kB and at most about 50 kB;
+   * empty unless previews were asked for, and where the event would be larger with it than a message may be.
    */
   ProtobufCBinaryData preview;
 };
@@ -907,10 +910,36 @@ struct  Rectifid__V1__DescribeReply
    * Largest request it accepts, in bytes.
    */
   uint64_t maximum_request_bytes;
+  /*
+   * Lanes it takes jobs from; none from a worker that has not looked for its queues yet, or of an older version.
+   */
+  size_t n_lanes;
+  Rectifid__V1__ServedLane **lanes;
 };
 #define RECTIFID__V1__DESCRIBE_REPLY__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&rectifid__v1__describe_reply__descriptor) \
-    , {0,NULL}, {0,NULL}, RECTIFID__V1__WORKER_STATE__WORKER_STATE_UNSPECIFIED, {0,NULL}, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0, 0, 0 }
+    , {0,NULL}, {0,NULL}, RECTIFID__V1__WORKER_STATE__WORKER_STATE_UNSPECIFIED, {0,NULL}, 0, 0,NULL, 0,NULL, 0,NULL, 0, 0, 0, 0, 0,NULL }
+
+
+struct  Rectifid__V1__ServedLane
+{
+  ProtobufCMessage base;
+  /*
+   * "interactive" or "batch".
+   */
+  ProtobufCBinaryData name;
+  /*
+   * Its part of the jobs while all lanes have some: this many of the sum over all lanes.
+   */
+  uint32_t weight;
+  /*
+   * How many queues of the lane it serves: the lane's own, and those numbered from 1. 1 to 64.
+   */
+  uint32_t shards;
+};
+#define RECTIFID__V1__SERVED_LANE__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&rectifid__v1__served_lane__descriptor) \
+    , {0,NULL}, 0, 0 }
 
 
 struct  Rectifid__V1__RunningJob
@@ -1395,6 +1424,25 @@ Rectifid__V1__DescribeReply *
 void   rectifid__v1__describe_reply__free_unpacked
                      (Rectifid__V1__DescribeReply *message,
                       ProtobufCAllocator *allocator);
+/* Rectifid__V1__ServedLane methods */
+void   rectifid__v1__served_lane__init
+                     (Rectifid__V1__ServedLane         *message);
+size_t rectifid__v1__served_lane__get_packed_size
+                     (const Rectifid__V1__ServedLane   *message);
+size_t rectifid__v1__served_lane__pack
+                     (const Rectifid__V1__ServedLane   *message,
+                      uint8_t             *out);
+size_t rectifid__v1__served_lane__pack_to_buffer
+                     (const Rectifid__V1__ServedLane   *message,
+                      ProtobufCBuffer     *buffer);
+Rectifid__V1__ServedLane *
+       rectifid__v1__served_lane__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   rectifid__v1__served_lane__free_unpacked
+                     (Rectifid__V1__ServedLane *message,
+                      ProtobufCAllocator *allocator);
 /* Rectifid__V1__RunningJob methods */
 void   rectifid__v1__running_job__init
                      (Rectifid__V1__RunningJob         *message);
@@ -1504,6 +1552,9 @@ typedef void (*Rectifid__V1__DescribeRequest_Closure)
 typedef void (*Rectifid__V1__DescribeReply_Closure)
                  (const Rectifid__V1__DescribeReply *message,
                   void *closure_data);
+typedef void (*Rectifid__V1__ServedLane_Closure)
+                 (const Rectifid__V1__ServedLane *message,
+                  void *closure_data);
 typedef void (*Rectifid__V1__RunningJob_Closure)
                  (const Rectifid__V1__RunningJob *message,
                   void *closure_data);
@@ -1585,6 +1636,7 @@ extern const ProtobufCMessageDescriptor rectifid__v1__cancel_request__descriptor
 extern const ProtobufCMessageDescriptor rectifid__v1__cancel_reply__descriptor;
 extern const ProtobufCMessageDescriptor rectifid__v1__describe_request__descriptor;
 extern const ProtobufCMessageDescriptor rectifid__v1__describe_reply__descriptor;
+extern const ProtobufCMessageDescriptor rectifid__v1__served_lane__descriptor;
 extern const ProtobufCMessageDescriptor rectifid__v1__running_job__descriptor;
 extern const ProtobufCMessageDescriptor rectifid__v1__model_description__descriptor;
 extern const ProtobufCServiceDescriptor rectifid__v1__personalization__descriptor;

@@ -7,6 +7,7 @@ public typealias UnixNanoseconds = Int64
 public struct Span: Sendable, Equatable {
     public enum Kind: Int, Sendable {
         case `internal` = 1
+        case client = 3
         case producer = 4
         case consumer = 5
     }

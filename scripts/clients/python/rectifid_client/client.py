@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from . import names
 from .errors import InvalidArgument, RectifidError, Unavailable, error_of
 from .job import Job, Picture
-from .link import Link, parameters
+from .link import Link, NotDeclared, parameters
 from .personalization_pb2 import (
     CANCEL_OUTCOME_NOTED, SUBJECT_PERSON, CancelReply, CancelRequest, DescribeReply, DescribeRequest,
     PersonalizeRequest, Progress, Reference, Result,
@@ -216,15 +216,25 @@ class Client:
         Returns at once when the worker that has the job has answered. Holds for a day, also for workers that start later
         and where none answers.
         """
-        bodies = self._ask(
-            names.CANCEL, self.pool.cancel_exchange, CancelRequest(job_id=job_id, reason=reason).SerializeToString(), wait,
-            lambda body: CancelReply.FromString(body).outcome != CANCEL_OUTCOME_NOTED)
+        if not names.is_job_id(job_id):
+            raise InvalidArgument(f"job id {job_id[:140]!r}; allowed: 1 to 128 visible ASCII characters")
+        body = CancelRequest(job_id=job_id, reason=reason).SerializeToString()
+
+        def is_last(answer: bytes) -> bool:
+            return CancelReply.FromString(answer).outcome != CANCEL_OUTCOME_NOTED
+
+        try:
+            bodies = self._ask(names.CANCEL, self.pool.cancel_exchange, body, wait, is_last)
+        except NotDeclared:
+            # A pool that was declared by an older version: whoever listens now will know.
+            bodies = self._ask(names.CANCEL, self.pool.control_exchange, body, wait, is_last)
         return [CancelReply.FromString(body) for body in bodies]
 
     def describe(self, worker_id: str = "", *, wait: float = 2) -> List[DescribeReply]:
         """Asks all workers, or one, who they are and what they do; returns what they answer within `wait` seconds."""
         bodies = self._ask(
-            names.DESCRIBE, self.pool.control_exchange, DescribeRequest(worker_id=worker_id).SerializeToString(), wait, lambda _: bool(worker_id))
+            names.DESCRIBE, self.pool.control_exchange, DescribeRequest(worker_id=worker_id).SerializeToString(), wait,
+            lambda _: bool(worker_id))
         return [DescribeReply.FromString(body) for body in bodies]
 
     def _ask(

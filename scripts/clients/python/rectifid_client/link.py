@@ -20,6 +20,10 @@ log = logging.getLogger("rectifid_client")
 _advice = "start a worker, or run: rectifid topology --declare"
 
 
+class NotDeclared(Unavailable):
+    """The broker has no such exchange or queue."""
+
+
 class Link:
     """One connection with one channel and one reply queue. Not for use by several threads at the same time.
 
@@ -154,7 +158,7 @@ class Link:
 
 def _channel_error(error: exceptions.ChannelClosedByBroker) -> RectifidError:
     if error.reply_code == 404:
-        return Unavailable(f"{error.reply_text}; {_advice}")
+        return NotDeclared(f"{error.reply_text}; {_advice}")
     if error.reply_code == 403:
         return PermissionDenied(error.reply_text)
     return Internal(f"the broker closed the channel: {error.reply_code} {error.reply_text}")

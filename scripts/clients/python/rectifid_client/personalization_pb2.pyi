@@ -68,11 +68,12 @@ class CancelRequest(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class DescribeReply(_message.Message):
-    __slots__ = ["device", "jobs", "jobs_failed", "jobs_succeeded", "maximum_request_bytes", "models", "slots", "state", "subjects", "uptime_seconds", "version", "worker_id"]
+    __slots__ = ["device", "jobs", "jobs_failed", "jobs_succeeded", "lanes", "maximum_request_bytes", "models", "slots", "state", "subjects", "uptime_seconds", "version", "worker_id"]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
     JOBS_FAILED_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
     JOBS_SUCCEEDED_FIELD_NUMBER: _ClassVar[int]
+    LANES_FIELD_NUMBER: _ClassVar[int]
     MAXIMUM_REQUEST_BYTES_FIELD_NUMBER: _ClassVar[int]
     MODELS_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +86,7 @@ class DescribeReply(_message.Message):
     jobs: _containers.RepeatedCompositeFieldContainer[RunningJob]
     jobs_failed: int
     jobs_succeeded: int
+    lanes: _containers.RepeatedCompositeFieldContainer[ServedLane]
     maximum_request_bytes: int
     models: _containers.RepeatedCompositeFieldContainer[ModelDescription]
     slots: int
@@ -93,7 +95,7 @@ class DescribeReply(_message.Message):
     uptime_seconds: float
     version: str
     worker_id: str
-    def __init__(self, worker_id: _Optional[str] = ..., version: _Optional[str] = ..., state: _Optional[_Union[WorkerState, str]] = ..., device: _Optional[str] = ..., slots: _Optional[int] = ..., jobs: _Optional[_Iterable[_Union[RunningJob, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelDescription, _Mapping]]] = ..., subjects: _Optional[_Iterable[_Union[Subject, str]]] = ..., uptime_seconds: _Optional[float] = ..., jobs_succeeded: _Optional[int] = ..., jobs_failed: _Optional[int] = ..., maximum_request_bytes: _Optional[int] = ...) -> None: ...
+    def __init__(self, worker_id: _Optional[str] = ..., version: _Optional[str] = ..., state: _Optional[_Union[WorkerState, str]] = ..., device: _Optional[str] = ..., slots: _Optional[int] = ..., jobs: _Optional[_Iterable[_Union[RunningJob, _Mapping]]] = ..., models: _Optional[_Iterable[_Union[ModelDescription, _Mapping]]] = ..., subjects: _Optional[_Iterable[_Union[Subject, str]]] = ..., uptime_seconds: _Optional[float] = ..., jobs_succeeded: _Optional[int] = ..., jobs_failed: _Optional[int] = ..., maximum_request_bytes: _Optional[int] = ..., lanes: _Optional[_Iterable[_Union[ServedLane, _Mapping]]] = ...) -> None: ...
 
 class DescribeRequest(_message.Message):
     __slots__ = ["worker_id"]
@@ -330,6 +332,16 @@ class RunningJob(_message.Message):
     job_id: str
     seconds: float
     def __init__(self, job_id: _Optional[str] = ..., iteration: _Optional[int] = ..., iterations: _Optional[int] = ..., seconds: _Optional[float] = ...) -> None: ...
+
+class ServedLane(_message.Message):
+    __slots__ = ["name", "shards", "weight"]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    shards: int
+    weight: int
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[int] = ..., shards: _Optional[int] = ...) -> None: ...
 
 class Similarity(_message.Message):
     __slots__ = ["after", "before"]

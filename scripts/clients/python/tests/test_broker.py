@@ -14,7 +14,7 @@ from rectifid_client import (
     ResourceExhausted, Result, Unauthenticated, Unavailable, new_id,
 )
 from rectifid_client.errors import error_of
-from rectifid_client.personalization_pb2 import PersonalizeEvent, Status
+from rectifid_client.personalization_pb2 import CancelRequest, PersonalizeEvent, Status
 
 from .wire import BROKER_URL, Wire, make_certificate
 
@@ -80,6 +80,30 @@ class BrokerTests(unittest.TestCase):
         requests = [self.channel.basic_get(queue, auto_ack=True)[1] for queue in (self.work, self.work, shard)]
         self.assertEqual([request.message_id for request in requests], ["a", "b", "d"])
         self.assertEqual([request.headers["rectifid-client"] for request in requests], ["a", "b", "d"])
+
+    def test_a_cancellation_goes_to_all_workers_and_to_the_stream_for_those_that_start_later(self) -> None:
+        exchange = f"{self.pool}.cancel"
+        self.channel.exchange_declare(exchange, "fanout")
+        self.addCleanup(self.channel.exchange_delete, exchange)
+        # A worker's own queue, whichever shards it serves, and the stream.
+        queues = [self.channel.queue_declare("", exclusive=True).method.queue for _ in range(2)]
+        for queue in queues:
+            self.channel.queue_bind(queue, exchange)
+        self.client(client_name="d").cancel("job-1", "enough", wait=0)
+        for queue in queues:
+            _, properties, body = self.channel.basic_get(queue, auto_ack=True)
+            self.assertEqual(properties.type, "rectifid.v1.Personalization/Cancel")
+            self.assertEqual(properties.delivery_mode, 2)
+            request = CancelRequest.FromString(body)
+            self.assertEqual((request.job_id, request.reason), ("job-1", "enough"))
+        self.assertRaises(InvalidArgument, self.client().cancel, "two words")
+
+    def test_a_cancellation_in_a_pool_of_an_older_version_goes_to_the_workers_that_listen(self) -> None:
+        queue = self.channel.queue_declare("", exclusive=True).method.queue
+        self.channel.queue_bind(queue, f"{self.pool}.control")
+        self.client().cancel("job-1", wait=0)
+        _, _, body = self.channel.basic_get(queue, auto_ack=True)
+        self.assertEqual(CancelRequest.FromString(body).job_id, "job-1")
 
     def test_copies_of_an_event_are_left_out_and_later_ones_stand(self) -> None:
         job = self.client().submit(REQUEST)

@@ -2,23 +2,23 @@ import Foundation
 import Synchronization
 
 /// A worker in a process of its own, which a test may kill.
-final class WorkerProcess: Sendable {
-    enum End: Sendable, Equatable {
+public final class WorkerProcess: Sendable {
+    public enum End: Sendable, Equatable {
         case exit(Int32)
         case signal(Int32)
     }
 
     /// ``TinyWorker``, which is built beside the tests.
-    static let tiny = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
-        .appendingPathComponent("TinyWorker").path
+    public static let tiny = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        .deletingLastPathComponent().appendingPathComponent("TinyWorker").path
 
-    let pid: pid_t
+    public let pid: Int32
     private let ended: Task<End, Never>
     private let isOver = Mutex(false)
     private let hasEnded: EndFlag
 
     /// Starts a program; its standard error goes to `log`, or nowhere.
-    init(
+    public init(
         _ program: String = WorkerProcess.tiny, arguments: [String], environment: [String: String] = [:],
         log: String? = nil
     ) throws {
@@ -64,20 +64,23 @@ final class WorkerProcess: Sendable {
     }
 
     /// How it ended; waits for that.
-    func end() async -> End {
+    public func end() async -> End {
         let end = await ended.value
         isOver.withLock { $0 = true }
         return end
     }
 
     /// Whether it still runs, as far as was heard.
-    var isRunning: Bool { !hasEnded.isSet }
+    public var isRunning: Bool { !hasEnded.isSet }
 
     /// Ends it without a chance to do anything.
-    func kill() { signal(SIGKILL) }
+    public func kill() { signal(SIGKILL) }
 
     /// Asks it to end.
-    func terminate() { signal(SIGTERM) }
+    public func terminate() { signal(SIGTERM) }
+
+    /// Tells it that its files were moved away.
+    public func hangUp() { signal(SIGHUP) }
 
     private func signal(_ number: Int32) {
         // A process id may belong to somebody else once its end was read.
@@ -85,7 +88,7 @@ final class WorkerProcess: Sendable {
     }
 
     /// Kilobytes of memory that it holds and shares with nobody (`Private_*` of `smaps_rollup`); nil once it has ended.
-    var privateKilobytes: Int? {
+    public var privateKilobytes: Int? {
         guard let text = try? String(contentsOfFile: "/proc/\(pid)/smaps_rollup", encoding: .utf8) else { return nil }
         return text.split(separator: "\n").filter { $0.hasPrefix("Private_") }
             .compactMap { $0.split(separator: " ").dropFirst().first.flatMap { Int($0) } }.reduce(0, +)
