@@ -12,7 +12,7 @@ extension JobWorker {
     /// Reads the stream up to now, and returns who reads on; nil where there is none to read.
     func recallCancellations() async -> Consumer? {
         do throws(BrokerError) {
-            return try await persist("cannot read the cancellations yet") { () throws(BrokerError) in
+            return try await persist("cannot read the cancellations yet") { () async throws(BrokerError) in
                 try await recallOnce()
             }
         } catch .cancelled {

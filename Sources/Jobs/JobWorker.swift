@@ -71,7 +71,11 @@ public final class JobWorker: Service {
 
     private func work() async throws {
         // Before the first job, so that no cancellation is missed by a worker that has one.
-        guard let (control, cancellations) = try await untilDrained({ try await self.prepare() }) else {
+        guard
+            let (control, cancellations) = try await untilDrained({ () async throws(BrokerError) in
+                try await self.prepare()
+            })
+        else {
             return logger.info("stopped before the broker was there")
         }
         let listening = Task { await listen(to: control) }
@@ -96,11 +100,11 @@ public final class JobWorker: Service {
     /// Declares and subscribes, once the broker is there.
     private func prepare() async throws(BrokerError) -> (control: Consumer, cancellations: Consumer?) {
         if configuration.declaresTopology {
-            try await persist("cannot declare the pool's queues yet") { () throws(BrokerError) in
+            try await persist("cannot declare the pool's queues yet") { () async throws(BrokerError) in
                 try await broker.declare(configuration.pool.topology)
             }
         }
-        let control = try await persist("cannot listen to control messages yet") { () throws(BrokerError) in
+        let control = try await persist("cannot listen to control messages yet") { () async throws(BrokerError) in
             try await subscribeToControl()
         }
         return (control, await recallCancellations())

@@ -133,7 +133,7 @@ struct BrokerOptions: ParsableArguments {
     /// - Throws: ``CommandFailure`` where it does not come up in time.
     func connect(name: String, logger: Logger, maximumBodySize: Int? = nil) async throws -> RabbitMQBroker {
         do throws(BrokerError) {
-            let configuration = try configuration(name: name, maximumBodySize: maximumBodySize)
+            let configuration = try rabbitMQ(name: name, maximumBodySize: maximumBodySize)
             return try await connect(configuration, within: connectTimeout ?? 30, logger)
         } catch {
             throw CommandFailure(.unavailable, "\(error)")
@@ -143,7 +143,7 @@ struct BrokerOptions: ParsableArguments {
     /// Begins to connect for a worker, which waits by itself; where a limit is given, waits for that long.
     func connectWorker(name: String, logger: Logger) async throws -> RabbitMQBroker {
         do throws(BrokerError) {
-            let configuration = try configuration(name: name)
+            let configuration = try rabbitMQ(name: name)
             guard let connectTimeout else { return RabbitMQBroker(configuration, logger: logger) }
             return try await connect(configuration, within: connectTimeout, logger)
         } catch {
@@ -164,7 +164,7 @@ struct BrokerOptions: ParsableArguments {
         return broker
     }
 
-    private func configuration(
+    private func rabbitMQ(
         name: String, maximumBodySize: Int? = nil
     ) throws(BrokerError) -> RabbitMQConfiguration {
         var configuration = try RabbitMQConfiguration(url: amqpURL ?? Self.standardURL)

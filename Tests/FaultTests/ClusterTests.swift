@@ -99,11 +99,15 @@ struct ClusterTests {
 
     /// The node that leads a queue; waits until there is one.
     private static func leader(of queue: String, seenFrom nodes: [PrivateNode]) async throws -> PrivateNode {
+        let names = try nodes.map { "rectifid-\(try $0.port)@localhost" }
         while true {
-            for line in try await nodes[0].control("list_queues", "name", "leader").split(separator: "\n") {
-                let fields = line.split(separator: "\t")
-                guard fields.count == 2, fields[0] == queue else { continue }
-                for node in nodes where fields[1] == "rectifid-\(try node.port)@localhost" { return node }
+            let list = try await nodes[0].control("list_queues", "name", "leader")
+            for line in list.split(separator: "\n") {
+                let fields = line.split(separator: "\t").map { String($0) }
+                guard fields.count == 2, fields[0] == queue, let index = names.firstIndex(of: fields[1]) else {
+                    continue
+                }
+                return nodes[index]
             }
             try Task.checkCancellation()
         }
@@ -112,18 +116,20 @@ struct ClusterTests {
     /// Waits until all nodes hold the queue: before that, losing another would leave no majority.
     private static func isWhole(_ queue: String, _ nodes: [PrivateNode]) async throws {
         try await eventually {
-            try await nodes[0].control("list_queues", "name", "online").split(separator: "\n").contains { line in
+            let list = try await nodes[0].control("list_queues", "name", "online")
+            return list.split(separator: "\n").contains { line in
                 line.hasPrefix(queue + "\t") && line.split(separator: ",").count == nodes.count
             }
         }
     }
 
-    /// The node that a connection of this name leads to.
+    /// The node that a connection of this name leads to; waits until there is one.
     private static func nodeOfConnection(_ name: String, _ nodes: [PrivateNode]) async throws -> PrivateNode {
+        let ports = try nodes.map { "\(try $0.port)" }
         while true {
             let list = try await nodes[0].control("list_connections", "client_properties", "port")
             for line in list.split(separator: "\n") where line.contains("\"\(name)\"") {
-                for node in nodes where line.hasSuffix("\t\(try node.port)") { return node }
+                if let index = ports.firstIndex(where: { line.hasSuffix("\t" + $0) }) { return nodes[index] }
             }
             try Task.checkCancellation()
         }

@@ -103,7 +103,7 @@ final class Link<Role: LinkRole> {
     }
 
     private func adopt(_ handover: Handover) {
-        guard wire == nil else { return }
+        guard self.wire == nil else { return }
         let wire = handover.wire
         self.wire = wire
         reconnectAt = nil
