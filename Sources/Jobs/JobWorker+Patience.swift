@@ -1,5 +1,6 @@
 import Broker
 import Logging
+import RectifIDClient
 
 /// What a worker does about a broker that is away, or not yet as it should be: it waits for as long as that can pass by
 /// itself, at its start as in the middle of its work. It ends only where somebody has to change something.

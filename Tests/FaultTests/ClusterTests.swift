@@ -68,7 +68,9 @@ struct ClusterTests {
                         try await client.publishTiny(
                             "\(name) \(index)".replacing(" ", with: "-"), replyTo: replies, pool: pool)
                         break
-                    } catch  where error.isTransient {}
+                    } catch {
+                        guard error.isTransient else { throw error }
+                    }
                 }
             }
             published += 20
