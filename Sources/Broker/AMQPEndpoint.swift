@@ -1,10 +1,26 @@
 /// Where a broker is and who asks: an AMQP URL, `amqp://user:password@host:port/vhost` or `amqps://…`.
 ///
+/// The nodes of a cluster are named with commas between them: `amqp://user:password@a:5672,b:5672,c/vhost`. A client uses
+/// any of them that it can reach.
+///
 /// Follows the RabbitMQ URI specification: every part is percent-decoded; no path means the virtual host "/", an empty
 /// path ("amqp://host/") the virtual host with the empty name, which RabbitMQ does not have, and is read as "/" too.
 public struct AMQPEndpoint: Sendable, Equatable {
+    /// A node's name or address, and its port.
+    public struct Address: Sendable, Equatable {
+        public var host: String
+        public var port: UInt16
+
+        public init(host: String, port: UInt16) {
+            self.host = host
+            self.port = port
+        }
+    }
+
     public var host: String
     public var port: UInt16
+    /// Further nodes of the same cluster, as good as the first.
+    public var alternatives: [Address] = []
     public var virtualHost: String
     public var username: String
     public var password: String
@@ -39,6 +55,11 @@ public struct AMQPEndpoint: Sendable, Equatable {
         if let query = rest.firstIndex(where: { $0 == "?" || $0 == "#" }) { rest = rest[..<query] }
         if let slash = rest.firstIndex(of: "/") {
             let path = rest[rest.index(after: slash)...]
+            guard !path.contains(",amqp") else {
+                throw .invalid(
+                    "several AMQP URLs; name the nodes of a cluster in one: amqp://user:password@host:port,host:port/vhost"
+                )
+            }
             guard !path.contains("/") else {
                 throw .invalid("the virtual host in the AMQP URL contains '/'; write it as %2F")
             }
@@ -49,7 +70,22 @@ public struct AMQPEndpoint: Sendable, Equatable {
             try readUser(rest[..<at])
             rest = rest[rest.index(after: at)...]
         }
-        try readHost(rest)
+        let addresses = rest.split(separator: ",", omittingEmptySubsequences: false)
+        guard addresses.count == 1 || !addresses.contains("") else {
+            throw .invalid("the AMQP URL has a comma without an address beside it")
+        }
+        let first = try address(addresses[0])
+        (host, port) = (first.host, first.port)
+        for text in addresses.dropFirst() { alternatives.append(try address(text)) }
+    }
+
+    /// This endpoint once for each of its nodes.
+    var nodes: [AMQPEndpoint] {
+        ([Address(host: host, port: port)] + alternatives).map { address in
+            var node = self
+            (node.host, node.port, node.alternatives) = (address.host, address.port, [])
+            return node
+        }
     }
 
     private mutating func readUser(_ text: Substring) throws(BrokerError) {
@@ -58,7 +94,7 @@ public struct AMQPEndpoint: Sendable, Equatable {
         password = parts.count > 1 ? try Self.decode(parts[1], "password") : ""
     }
 
-    private mutating func readHost(_ text: Substring) throws(BrokerError) {
+    private func address(_ text: Substring) throws(BrokerError) -> Address {
         var name = text
         var portText: Substring?
         if text.first == "[" {
@@ -75,14 +111,15 @@ public struct AMQPEndpoint: Sendable, Equatable {
             name = text[..<colon]
             portText = text[text.index(after: colon)...]
         }
-        if !name.isEmpty { host = try Self.decode(name, "host") }
-        port = isEncrypted ? 5671 : 5672
+        var address = Address(host: "localhost", port: isEncrypted ? 5671 : 5672)
+        if !name.isEmpty { address.host = try Self.decode(name, "host") }
         if let portText, !portText.isEmpty {
             guard portText.allSatisfy({ $0.isASCII && $0.isNumber }), let number = UInt16(portText), number > 0 else {
                 throw .invalid("the port in the AMQP URL is not a number from 1 to 65535")
             }
-            port = number
+            address.port = number
         }
+        return address
     }
 
     /// Percent-decodes one part.
@@ -119,6 +156,7 @@ public struct AMQPEndpoint: Sendable, Equatable {
 extension AMQPEndpoint: CustomStringConvertible {
     /// The URL without the password, for logs.
     public var description: String {
-        "\(isEncrypted ? "amqps" : "amqp")://\(username)@\(host):\(port)/\(virtualHost == "/" ? "" : virtualHost)"
+        let addresses = nodes.map { "\($0.host):\($0.port)" }.joined(separator: ",")
+        return "\(isEncrypted ? "amqps" : "amqp")://\(username)@\(addresses)/\(virtualHost == "/" ? "" : virtualHost)"
     }
 }

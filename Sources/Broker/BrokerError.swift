@@ -16,6 +16,9 @@ public enum BrokerError: Error, Sendable, Equatable {
     case disconnected(String)
     /// User name, password or certificate refused, or no access to the virtual host.
     case authenticationFailed(String)
+    /// TLS failed in a way that trying again does not mend: one side does not accept the other's certificate, or they have
+    /// no version or cipher in common.
+    case encryptionFailed(String)
     /// The channel of this delivery is gone, or the delivery is settled already.
     case staleDelivery
     /// No such queue, exchange or virtual host (404).
@@ -39,7 +42,11 @@ public enum BrokerError: Error, Sendable, Equatable {
     public var isTransient: Bool {
         switch self {
         case .refused, .timedOut, .disconnected, .resourceLocked, .consumerCancelled: true
-        default: false
+        // An operator's connection-forced; no channel left, no resources, an error inside the broker.
+        case .failed(let code, _): [320, 504, 506, 541].contains(code)
+        case .unroutable, .messageTooLarge, .headerTooLarge, .invalid, .authenticationFailed, .encryptionFailed,
+            .staleDelivery, .notFound, .accessRefused, .preconditionFailed, .cancelled, .closed:
+            false
         }
     }
 }
@@ -60,6 +67,7 @@ extension BrokerError: CustomStringConvertible {
             "\(operation) was not answered within \(limit)" + (reason.map { " (\($0))" } ?? "")
         case .disconnected(let reason): "not connected to the broker: \(reason)"
         case .authenticationFailed(let reason): "the broker refused the login: \(reason)"
+        case .encryptionFailed(let reason): "no encrypted connection to the broker: \(reason)"
         case .staleDelivery:
             "the delivery is settled already or its channel is gone; the broker redelivers unsettled messages"
         case .notFound(let text), .resourceLocked(let text), .preconditionFailed(let text): text

@@ -1,4 +1,4 @@
-/// A first-in, first-out queue with constant-time operations at both ends it uses.
+/// A first-in, first-out queue; adding at either end and taking the first cost amortised constant time.
 struct Fifo<Element> {
     private var storage: [Element?] = []
     private var head = 0
@@ -18,14 +18,27 @@ struct Fifo<Element> {
 
     mutating func append(_ element: Element) { storage.append(element) }
 
+    /// Adds an element that comes before all others.
+    mutating func prepend(_ element: Element) {
+        if head == 0 {
+            // As much room as there are elements, so that making it costs a constant time for each that is added.
+            let room = max(count, 16)
+            storage = Array(repeating: nil, count: room) + storage
+            head = room
+        }
+        head -= 1
+        storage[head] = element
+    }
+
     @discardableResult
     mutating func removeFirst() -> Element? {
         guard head < storage.count else { return nil }
         defer {
             storage[head] = nil
             head += 1
-            // Half empty: give the room back, at constant cost per element.
-            if head == storage.count || (head >= 64 && head * 2 >= storage.count) {
+            // Three quarters empty: give the room back, at constant cost per element, and not what ``prepend(_:)`` has
+            // just made.
+            if head == storage.count || (head >= 64 && head / 3 >= storage.count - head) {
                 storage.removeFirst(head)
                 head = 0
             }

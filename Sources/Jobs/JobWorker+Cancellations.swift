@@ -11,32 +11,42 @@ import RectifIDClient
 extension JobWorker {
     /// Reads the stream up to now, and returns who reads on; nil where there is none to read.
     func recallCancellations() async -> Consumer? {
-        var backoff = Backoff(initial: .milliseconds(200), maximum: .seconds(5))
-        var generator = SystemRandomNumberGenerator()
-        while !slots.isClosed {
-            do throws(BrokerError) {
-                let reader = try await broker.read(
-                    stream: configuration.pool.cancellationStream, since: Pool.cancellationLife, prefetch: 500)
-                do throws(BrokerError) {
-                    try await recall(from: reader)
-                    return reader
-                } catch {
-                    await reader.cancel()
-                    throw error
-                }
-            } catch {
-                guard error.isTransient else {
-                    // A pool that was declared by an older version, or a user who may not read it.
-                    logger.error(
-                        "cannot know of jobs that were cancelled before the start; run: rectifid topology --declare",
-                        metadata: ["error": "\(error)"])
-                    return nil
-                }
-                logger.warning("cannot read the cancellations yet", metadata: ["error": "\(error)"])
-                try? await configuration.clock.sleep(for: backoff.next(using: &generator))
+        do throws(BrokerError) {
+            return try await persist("cannot read the cancellations yet") { () async throws(BrokerError) in
+                try await recallOnce()
             }
+        } catch .cancelled {
+            return nil
+        } catch {
+            // A user who may not read it.
+            logStreamMissing(error)
+            return nil
         }
-        return nil
+    }
+
+    private func recallOnce() async throws(BrokerError) -> Consumer? {
+        let reader: Consumer
+        do throws(BrokerError) {
+            reader = try await broker.read(
+                stream: configuration.pool.cancellationStream, since: Pool.cancellationLife, prefetch: 500)
+        } catch .notFound where !configuration.declaresTopology {
+            // A pool that was declared by an older version, and not by this worker.
+            logStreamMissing(.notFound("there is no stream '\(configuration.pool.cancellationStream)'"))
+            return nil
+        }
+        do throws(BrokerError) {
+            try await recall(from: reader)
+            return reader
+        } catch {
+            await reader.cancel()
+            throw error
+        }
+    }
+
+    private func logStreamMissing(_ error: BrokerError) {
+        logger.error(
+            "cannot know of jobs that were cancelled before the start; run: rectifid topology --declare",
+            metadata: ["error": "\(error)"])
     }
 
     /// Reads until what this worker itself has just written: a stream has no mark for its end.

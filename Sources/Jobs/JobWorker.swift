@@ -58,7 +58,9 @@ public final class JobWorker: Service {
 
     /// Works until ``drain()`` or a graceful shutdown.
     ///
-    /// - Throws: `BrokerError` where the pool's queues cannot be set up, or the broker refuses this worker for good.
+    /// A broker that is away is waited for, also at the start.
+    /// - Throws: `BrokerError` where waiting does not help: the login, a certificate or a permission is refused, or the
+    ///   pool's queues exist with other arguments.
     public func run() async throws {
         try await withGracefulShutdownHandler {
             try await work()
@@ -69,13 +71,15 @@ public final class JobWorker: Service {
     }
 
     private func work() async throws {
-        if configuration.declaresTopology {
-            try await broker.declare(configuration.pool.topology)
-        }
         // Before the first job, so that no cancellation is missed by a worker that has one.
-        let control = try await subscribeToControl()
+        guard
+            let (control, cancellations) = try await untilDrained({ () async throws(BrokerError) in
+                try await self.prepare()
+            })
+        else {
+            return logger.info("stopped before the broker was there")
+        }
         let listening = Task { await listen(to: control) }
-        let cancellations = await recallCancellations()
         let remembering = Task { await listen(toCancellationsFrom: cancellations) }
         life.withLock { if $0 == .starting { $0 = .ready } }
         logger.info("ready", metadata: ["pool": "\(configuration.pool.name)", "slots": "\(configuration.slots)"])
@@ -92,6 +96,19 @@ public final class JobWorker: Service {
                 "succeeded": "\(counts.succeeded)", "failed": "\(counts.failed)", "handed over": "\(counts.handedOver)",
             ])
         try end.get()
+    }
+
+    /// Declares and subscribes, once the broker is there.
+    private func prepare() async throws(BrokerError) -> (control: Consumer, cancellations: Consumer?) {
+        if configuration.declaresTopology {
+            try await persist("cannot declare the pool's queues yet") { () async throws(BrokerError) in
+                try await broker.declare(configuration.pool.topology)
+            }
+        }
+        let control = try await persist("cannot listen to control messages yet") { () async throws(BrokerError) in
+            try await subscribeToControl()
+        }
+        return (control, await recallCancellations())
     }
 
     /// Takes jobs until the last has left; what cannot leave in time after a drain is left to the broker, which gives it
@@ -122,7 +139,7 @@ public final class JobWorker: Service {
         await withDiscardingTaskGroup { group in
             var intake = Intake(
                 broker: broker, configuration: configuration, slots: slots, served: served, logger: logger)
-            var backoff = Backoff(initial: .milliseconds(200), maximum: .seconds(10))
+            var backoff = Self.callBackoff
             while await takePlaces() {
                 do throws(BrokerError) {
                     guard let (delivery, queue) = try await intake.next() else { break }
@@ -135,7 +152,12 @@ public final class JobWorker: Service {
                     slots.giveBack()
                     holds.giveBack()
                     if slots.isClosed, error == .cancelled { return .success(()) }
-                    guard await recover(from: error, &backoff) else { return .failure(error) }
+                    do throws(BrokerError) {
+                        try await outwait(error, &backoff, "no jobs for the moment")
+                        try await reachBroker()
+                    } catch {
+                        return slots.isClosed && error == .cancelled ? .success(()) : .failure(error)
+                    }
                 }
             }
             return .success(())
@@ -146,21 +168,5 @@ public final class JobWorker: Service {
     private func takePlaces() async -> Bool {
         guard await holds.take() else { return false }
         return await slots.take()
-    }
-
-    /// Waits before the next try; false where there is no use in trying.
-    private func recover(from error: BrokerError, _ backoff: inout Backoff) async -> Bool {
-        switch error {
-        case .closed, .accessRefused, .authenticationFailed: return false
-        case .cancelled: return !Task.isCancelled
-        case .notFound where configuration.declaresTopology:
-            // Somebody has deleted a queue.
-            try? await broker.declare(configuration.pool.topology)
-        default: break
-        }
-        logger.warning("no jobs for the moment", metadata: ["error": "\(error)"])
-        var generator = SystemRandomNumberGenerator()
-        try? await configuration.clock.sleep(for: backoff.next(using: &generator))
-        return true
     }
 }

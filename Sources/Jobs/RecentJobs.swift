@@ -20,9 +20,8 @@ struct RecentJobs<Note> {
 
     let limits: Limits
     private var entries: [String: Entry] = [:]
-    /// Ids in the order of their notes, and where the ones not forgotten begin.
-    private var order: [(id: String, number: UInt64)] = []
-    private var first = 0
+    /// Ids in the order of their notes.
+    private var order = Ring<(id: String, number: UInt64)>()
     private var nextNumber: UInt64 = 0
     private(set) var bytes = 0
 
@@ -50,14 +49,13 @@ struct RecentJobs<Note> {
             nextNumber += 1
             bytes += size
         }
-        while first < order.count, case let oldest = order[first], isToForget(oldest, at: now) {
+        while let oldest = order.first, isToForget(oldest, at: now) {
             if entries[oldest.id]?.number == oldest.number { forget(oldest.id) }
-            first += 1
+            order.removeFirst()
         }
         // What was replaced or forgotten leaves the order in bulk, so that it costs little per job.
         if order.count > 64, order.count > 2 * entries.count {
-            order = order[first...].filter { entries[$0.id]?.number == $0.number }
-            first = 0
+            order.removeAll { [entries] in entries[$0.id]?.number != $0.number }
         }
     }
 

@@ -96,6 +96,7 @@ extension BrokerError {
         case .timedOut: "timed_out"
         case .disconnected: "disconnected"
         case .authenticationFailed: "authentication_failed"
+        case .encryptionFailed: "encryption_failed"
         case .staleDelivery: "stale_delivery"
         case .notFound: "not_found"
         case .accessRefused: "access_refused"

@@ -38,7 +38,9 @@ extension WorkerMonitor {
         switch (health.state, health.broker) {
         case (.ready, .connected):
             return standstill(longerThan: Self.maximumReadyDelay) ?? HTTPResponse(.ok, "ready")
-        case (.starting, _): return HTTPResponse(.serviceUnavailable, "starting")
+        case (.starting, .connected): return HTTPResponse(.serviceUnavailable, "starting")
+        case (.starting, let broker):
+            return HTTPResponse(.serviceUnavailable, "starting: the broker connection is \(broker.kind)")
         case (.draining, _):
             return HTTPResponse(.serviceUnavailable, "draining: \(health.jobs.count) jobs are being handed over")
         case (.ready, let broker):

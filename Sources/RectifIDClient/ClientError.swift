@@ -72,7 +72,7 @@ extension ClientError {
     private static func code(of error: BrokerError) -> StatusCode {
         switch error {
         case .messageTooLarge, .headerTooLarge, .invalid: .invalidArgument
-        case .authenticationFailed: .unauthenticated
+        case .authenticationFailed, .encryptionFailed: .unauthenticated
         case .accessRefused: .permissionDenied
         case .unroutable, .notFound, .timedOut, .disconnected, .resourceLocked, .consumerCancelled: .unavailable
         case .refused: .resourceExhausted

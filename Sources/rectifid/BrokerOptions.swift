@@ -14,7 +14,10 @@ enum LogFormat: String, ExpressibleByArgument, CaseIterable {
 struct BrokerOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The broker, amqp://user:password@host:port/vhost or amqps://. [RECTIFID_AMQP_URL]", valueName: "url"))
+            """
+            The broker, amqp://user:password@host:port/vhost or amqps://; the nodes of a cluster as host:port,host:port. \
+            [RECTIFID_AMQP_URL]
+            """, valueName: "url"))
     var amqpURL: String?
 
     @Option(help: "Name that the pool's exchanges and queues begin with; rectifid by default. [RECTIFID_POOL]")
@@ -54,7 +57,11 @@ struct BrokerOptions: ParsableArguments {
             """)
     var tlsLogin: String?
 
-    @Option(help: "Seconds to wait for the broker at the start; 30 by default. [RECTIFID_CONNECT_TIMEOUT]")
+    @Option(
+        help: """
+            Seconds to wait for the broker at the start; 30 by default, and without a limit for a worker. \
+            [RECTIFID_CONNECT_TIMEOUT]
+            """)
     var connectTimeout: Int?
 
     @Option(help: "trace, debug, info, notice, warning, error or critical. [RECTIFID_LOG_LEVEL]")
@@ -126,24 +133,48 @@ struct BrokerOptions: ParsableArguments {
     /// - Throws: ``CommandFailure`` where it does not come up in time.
     func connect(name: String, logger: Logger, maximumBodySize: Int? = nil) async throws -> RabbitMQBroker {
         do throws(BrokerError) {
-            var configuration = try RabbitMQConfiguration(url: amqpURL ?? Self.standardURL)
-            configuration.connectionName = name
-            if let maximumBodySize { configuration.maximumBodySize = maximumBodySize }
-            if let tlsCA { configuration.tls.authorities = tlsCA }
-            configuration.tls.certificate = tlsCertificate
-            configuration.tls.key = tlsKey
-            if tlsLogin == "certificate" { configuration.tls.login = .certificate }
-            let broker = RabbitMQBroker(configuration, logger: logger)
-            do throws(BrokerError) {
-                try await broker.ready(within: .seconds(connectTimeout ?? 30))
-            } catch {
-                await broker.close()
-                throw error
-            }
-            return broker
+            let configuration = try rabbitMQ(name: name, maximumBodySize: maximumBodySize)
+            return try await connect(configuration, within: connectTimeout ?? 30, logger)
         } catch {
             throw CommandFailure(.unavailable, "\(error)")
         }
+    }
+
+    /// Begins to connect for a worker, which waits by itself; where a limit is given, waits for that long.
+    func connectWorker(name: String, logger: Logger) async throws -> RabbitMQBroker {
+        do throws(BrokerError) {
+            let configuration = try rabbitMQ(name: name)
+            guard let connectTimeout else { return RabbitMQBroker(configuration, logger: logger) }
+            return try await connect(configuration, within: connectTimeout, logger)
+        } catch {
+            throw CommandFailure(.unavailable, "\(error)")
+        }
+    }
+
+    private func connect(
+        _ configuration: RabbitMQConfiguration, within seconds: Int, _ logger: Logger
+    ) async throws(BrokerError) -> RabbitMQBroker {
+        let broker = RabbitMQBroker(configuration, logger: logger)
+        do throws(BrokerError) {
+            try await broker.ready(within: .seconds(seconds))
+        } catch {
+            await broker.close()
+            throw error
+        }
+        return broker
+    }
+
+    private func rabbitMQ(
+        name: String, maximumBodySize: Int? = nil
+    ) throws(BrokerError) -> RabbitMQConfiguration {
+        var configuration = try RabbitMQConfiguration(url: amqpURL ?? Self.standardURL)
+        configuration.connectionName = name
+        if let maximumBodySize { configuration.maximumBodySize = maximumBodySize }
+        if let tlsCA { configuration.tls.authorities = tlsCA }
+        configuration.tls.certificate = tlsCertificate
+        configuration.tls.key = tlsKey
+        if tlsLogin == "certificate" { configuration.tls.login = .certificate }
+        return configuration
     }
 
     /// Runs a command's body with a connection, and closes it.

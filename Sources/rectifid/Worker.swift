@@ -135,7 +135,8 @@ struct WorkerCommand: AsyncParsableCommand {
         do throws(BrokerError) { configuration.pool = try broker.namedPool() } catch {
             throw CommandFailure(.refused, "\(error)")
         }
-        connection = try await broker.connect(name: "rectifid worker \(configuration.workerID)", logger: logger)
+        connection = try await broker.connectWorker(
+            name: "rectifid worker \(configuration.workerID)", logger: logger)
         let worker = JobWorker(
             broker: connection, personalizer: personalizer, configuration: configuration, observer: monitor,
             logger: logger)

@@ -42,6 +42,28 @@ public struct PrivateNode: Sendable {
         }
     }
 
+    /// Runs a body with a cluster of new nodes, and stops them afterwards.
+    public static func withCluster(of count: Int, _ body: ([PrivateNode]) async throws -> Void) async throws {
+        try await with { first in
+            var nodes = [first]
+            let result: Result<Void, any Error>
+            do {
+                for index in 1..<count {
+                    let directory = "\(first.directory)-\(index)"
+                    let url = try await run(script, ["join", directory, first.directory])
+                    nodes.append(PrivateNode(directory: directory, url: url))
+                }
+                try await body(nodes)
+                result = .success(())
+            } catch {
+                result = .failure(error)
+            }
+            // The others first: the first one's epmd is that of all.
+            for node in nodes.dropFirst() { _ = try await run(script, ["stop", node.directory]) }
+            try result.get()
+        }
+    }
+
     public func restart() async throws { _ = try await Self.run(Self.script, ["restart", directory]) }
 
     public func crash() async throws { _ = try await Self.run(Self.script, ["crash", directory]) }

@@ -27,8 +27,23 @@ import Testing
         #expect(try AMQPEndpoint(url: url) == endpoint)
     }
 
+    @Test func `The nodes of a cluster stand side by side, and each has its own port`() throws {
+        let endpoint = try AMQPEndpoint(url: "amqps://u:p%2Cq@a:1234,b,[::1]:77/v,w")
+        #expect(endpoint.host == "a" && endpoint.port == 1234 && endpoint.password == "p,q")
+        #expect(endpoint.virtualHost == "v,w")
+        #expect(
+            endpoint.alternatives == [
+                AMQPEndpoint.Address(host: "b", port: 5671), AMQPEndpoint.Address(host: "::1", port: 77),
+            ])
+        #expect(endpoint.nodes.map(\.host) == ["a", "b", "::1"])
+        #expect(endpoint.nodes.allSatisfy { $0.alternatives.isEmpty && $0.virtualHost == "v,w" && $0.isEncrypted })
+        #expect(endpoint.description == "amqps://u@a:1234,b:5671,::1:77/v,w")
+    }
+
     @Test(arguments: [
-        ("localhost:5672", "no scheme"), ("http://host", "scheme 'http'"), ("amqp://host:0", "port"),
+        ("amqp://a,,b", "comma"), ("amqp://,a", "comma"), ("amqp://u@a,/", "comma"), ("amqp://a,b:x", "port"),
+        ("amqp://u:p@a/,amqp://u:p@b/", "several AMQP URLs"), ("localhost:5672", "no scheme"),
+        ("http://host", "scheme 'http'"), ("amqp://host:0", "port"),
         ("amqp://host:65536", "port"), ("amqp://host:٣", "port"), ("amqp://host:-1", "port"),
         ("amqp://host/a/b", "%2F"), ("amqp://u:100%@host", "password"), ("amqp://%zz@host", "user name"),
         ("amqp://host/%ff", "UTF-8"), ("amqp://host/%00", "UTF-8"), ("amqp://[::1", "']'"), ("amqp://[::1]x", "IPv6"),

@@ -55,23 +55,3 @@ import Testing
         #expect(backoff.ceiling == .milliseconds(100))
     }
 }
-
-@Suite struct FifoTests {
-    @Test func `Elements leave in the order they came, whatever is mixed`() {
-        var fifo = Fifo<Int>()
-        var (next, expected) = (0, 0)
-        for round in 0..<300 {
-            for _ in 0..<(round * 7 % 13) {
-                fifo.append(next)
-                next += 1
-            }
-            for _ in 0..<(round * 5 % 11) where !fifo.isEmpty {
-                #expect(fifo.first == expected && fifo.removeFirst() == expected)
-                expected += 1
-            }
-            #expect(fifo.count == next - expected)
-        }
-        fifo.removeAll { $0 % 2 == 0 }
-        #expect(fifo.all == (expected..<next).filter { $0 % 2 != 0 })
-    }
-}

@@ -51,6 +51,33 @@ struct EncryptionTests {
         }
     }
 
+    /// One bad server certificate per node; who it is that connects, and for how long, does not matter.
+    @Test(arguments: [
+        ("late", "has expired; renew it"), ("lone", "signed by itself or by an authority that is not in"),
+    ])
+    func `A broker's certificate that nobody should trust ends a connection at once`(
+        server: String, advice: String
+    ) async throws {
+        try await Certificates.with { certificates in
+            let port = try PrivateNode.freePort()
+            try await PrivateNode.with(settings: certificates.settings(port: port, server: server)) { _ in
+                let broker = try certificates.broker("localhost", port)
+                let error = await failure { try await broker.ready(within: .seconds(60)) }
+                guard case .encryptionFailed(let text) = error else {
+                    Issue.record("unexpected: \(String(describing: error))")
+                    return
+                }
+                #expect(text.contains(advice), "\(text)")
+                #expect(error?.isTransient == false)
+                await broker.close()
+                // Nothing but the trust is missing.
+                let careless = try certificates.broker("localhost", port) { $0.verifiesPeer = false }
+                try await careless.ready(within: .seconds(120))
+                await careless.close()
+            }
+        }
+    }
+
     @Test func `The certificate logs in by itself, and a password does so beside it`() async throws {
         try await Certificates.with { certificates in
             let port = try PrivateNode.freePort()
@@ -139,12 +166,12 @@ private struct Certificates: Sendable {
 
     func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
 
-    func settings(port: UInt16) -> String {
+    func settings(port: UInt16, server: String = "server") -> String {
         """
         listeners.ssl.1 = 127.0.0.1:\(port)
         ssl_options.cacertfile = \(path("ca.pem"))
-        ssl_options.certfile = \(path("server.pem"))
-        ssl_options.keyfile = \(path("server.key"))
+        ssl_options.certfile = \(path("\(server).pem"))
+        ssl_options.keyfile = \(path("\(server).key"))
         ssl_options.verify = verify_peer
         ssl_options.fail_if_no_peer_cert = true
 

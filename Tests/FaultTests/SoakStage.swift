@@ -111,6 +111,9 @@ final class SoakStage: Sendable {
 
     var faults: [SoakJournal.Fault] { noted.withLock { $0 } }
 
+    /// Workers that ended by themselves.
+    var gaveUp: Int { happened.withLock { $0.gaveUp } }
+
     var summary: String {
         let happened = happened.withLock { $0 }
         return
@@ -131,8 +134,8 @@ final class SoakStage: Sendable {
         }
     }
 
-    /// Starts those again that have ended by themselves, as a supervisor does: a worker that cannot reach the broker while
-    /// it starts gives up.
+    /// Starts those again that have ended by themselves, as a supervisor does, so that a failure shows as one worker that
+    /// gave up and not as jobs that nobody takes.
     private func superviseWorkers() {
         let ended = workers.withLock { workers in
             defer { workers.removeAll { !$0.isRunning } }
@@ -158,7 +161,7 @@ final class SoakStage: Sendable {
         let end = await worker.end()
         note(SoakJournal.Fault(start: start, end: SoakJournal.now, pid: worker.pid))
         happened.withLock { if isKilled { $0.killed += 1 } else { $0.drained += 1 } }
-        // A worker that has not come up yet has no handler for the signal and just ends.
+        // A worker that has just been started has no handler for the signal yet and just ends.
         if !isKilled { #expect(end == .exit(0) || end == .signal(SIGTERM)) }
         do { try startWorker() } catch { Issue.record(error) }
     }

@@ -16,6 +16,7 @@ import UnixSignals
 ///     TINY_PASS_MS           milliseconds per pass
 ///     TINY_DIE               point at which it kills itself with SIGKILL
 ///     TINY_DIE_AT_PASS       which pass that is, where the point is `computing`
+///     TINY_KEPT_BYTES        how much of answers is kept to be sent again
 ///     TINY_FAIL              `later` or `forever`: how every job fails
 ///     TINY_JOURNAL           file that gets a line for every job begun, and for every one acknowledged with success
 ///     TINY_LOG               anything: logs everything
@@ -33,7 +34,8 @@ struct TinyWorker {
 
         let death = environment["TINY_DIE"].flatMap { KillPoint(rawValue: $0) }
         let die: @Sendable (KillPoint) -> Void = { point in if point == death { kill(getpid(), SIGKILL) } }
-        let connection = try await connect(arguments[1], name: configuration.workerID, logger)
+        if let bytes = environment["TINY_KEPT_BYTES"].flatMap({ Int($0) }) { configuration.keptAnswerBytes = bytes }
+        let connection = try connect(arguments[1], name: configuration.workerID, logger)
         let broker = WatchedBroker(connection, pool: configuration.pool, onKillPoint: die)
         let worker = JobWorker(
             broker: broker, personalizer: personalizer(environment, die), configuration: configuration,
@@ -42,13 +44,11 @@ struct TinyWorker {
         await connection.close()
     }
 
-    private static func connect(_ url: String, name: String, _ logger: Logger) async throws -> RabbitMQBroker {
+    private static func connect(_ url: String, name: String, _ logger: Logger) throws -> RabbitMQBroker {
         var configuration = try RabbitMQConfiguration(url: url)
         configuration.connectionName = name
         configuration.backoff = Backoff(initial: .milliseconds(50), maximum: .seconds(2))
-        let broker = RabbitMQBroker(configuration, logger: logger)
-        try await broker.ready(within: .seconds(120))
-        return broker
+        return RabbitMQBroker(configuration, logger: logger)
     }
 
     private static func personalizer(

@@ -17,7 +17,7 @@ struct InMemoryQueue {
     let arguments: [String: HeaderValue]
     /// The connection that an exclusive queue belongs to.
     let owner: UInt64?
-    var ready = Fifo<InMemoryEntry>()
+    var ready = InMemoryLine()
     /// What a stream holds, instead of ``ready``.
     var log = InMemoryLog()
     /// Consumers in turn: the first is served next.
@@ -31,24 +31,58 @@ struct InMemoryQueue {
         if declaration.kind == .stream { return false }
         if let limit = declaration.maximumLength, ready.count >= limit { return true }
         guard let limit = declaration.maximumBytes else { return false }
-        return ready.all.reduce(0) { $0 + $1.message.body.count } >= limit
+        return ready.bytes >= limit
     }
 
-    /// Puts a message back that was delivered and not settled.
+    /// Puts messages back that were delivered and not settled, in the order that they had.
     ///
-    /// Quorum queues put it at the back, unless a delivery limit protects the others from a message that always fails
-    /// (RabbitMQ, "Quorum Queues", repeated requeues); classic queues at its original position.
-    mutating func putBack(_ entry: InMemoryEntry) {
-        var entry = entry
-        entry.isRedelivered = true
-        if declaration.kind == .quorum, declaration.deliveryLimit == nil {
-            ready.append(entry)
-        } else {
-            var entries = ready.all
-            entries.insert(entry, at: entries.firstIndex { $0.sequence > entry.sequence } ?? entries.count)
-            ready = Fifo(entries)
+    /// Quorum queues put them at the back, unless a delivery limit protects the others from a message that always fails
+    /// (RabbitMQ, "Quorum Queues", repeated requeues); classic queues at their original position.
+    mutating func putBack(_ entries: [InMemoryEntry]) {
+        let isToTheBack = declaration.kind == .quorum && declaration.deliveryLimit == nil
+        // To the front the last first, so that each finds its place there at once.
+        for var entry in isToTheBack ? entries : entries.reversed() {
+            entry.isRedelivered = true
+            if isToTheBack { ready.append(entry) } else { ready.putBack(entry) }
         }
     }
+}
+
+/// The messages that wait in a queue, and what they weigh.
+struct InMemoryLine {
+    private var entries = Fifo<InMemoryEntry>()
+    /// Of all bodies.
+    private(set) var bytes = 0
+
+    var count: Int { entries.count }
+    var first: InMemoryEntry? { entries.first }
+
+    mutating func append(_ entry: InMemoryEntry) {
+        entries.append(entry)
+        bytes += entry.message.body.count
+    }
+
+    @discardableResult
+    mutating func removeFirst() -> InMemoryEntry? {
+        let entry = entries.removeFirst()
+        bytes -= entry?.message.body.count ?? 0
+        return entry
+    }
+
+    /// Puts a message at its original position.
+    ///
+    /// What was taken from the front belongs there again: only what came back before it and is older is passed.
+    mutating func putBack(_ entry: InMemoryEntry) {
+        var older: [InMemoryEntry] = []
+        while let first = entries.first, first.sequence < entry.sequence, let passed = entries.removeFirst() {
+            older.append(passed)
+        }
+        entries.prepend(entry)
+        for passed in older.reversed() { entries.prepend(passed) }
+        bytes += entry.message.body.count
+    }
+
+    mutating func removeAll() { self = InMemoryLine() }
 }
 
 /// The messages of a stream with their times; they have consecutive offsets.

@@ -264,23 +264,24 @@ struct InMemoryRouting {
         case .reject where isOfStream, .release where isOfStream: break
         case .acknowledge: break
         case .reject(requeue: false): bury(delivered.entry, from: delivered.queue, "rejected")
-        case .reject(requeue: true), .release: takeBack(delivered)
+        case .reject(requeue: true), .release: takeBack([delivered], to: delivered.queue)
         }
         dispatch(delivered.queue)
     }
 
-    /// Puts a message back, or buries it when it has come back too often.
-    private mutating func takeBack(_ delivered: InMemoryUnsettled) {
-        var entry = delivered.entry
-        guard let queue = queues[delivered.queue]?.declaration, queue.kind != .stream else { return }
-        if queue.kind == .quorum {
-            entry.deliveryCount += 1
-            if let limit = queue.deliveryLimit, entry.deliveryCount > limit {
-                bury(entry, from: queue.name, "delivery_limit")
-                return
+    /// Puts messages of a queue back, in their order, or buries those that have come back too often.
+    private mutating func takeBack(_ delivered: [InMemoryUnsettled], to name: String) {
+        guard let queue = queues[name]?.declaration, queue.kind != .stream else { return }
+        var entries: [InMemoryEntry] = []
+        for var entry in delivered.map(\.entry) {
+            if queue.kind == .quorum { entry.deliveryCount += 1 }
+            if queue.kind == .quorum, let limit = queue.deliveryLimit, entry.deliveryCount > limit {
+                bury(entry, from: name, "delivery_limit")
+            } else {
+                entries.append(entry)
             }
         }
-        queues[queue.name]?.putBack(entry)
+        queues[name]?.putBack(entries)
     }
 
     /// Takes back everything that a connection has not settled and ends its exclusive queues.
@@ -290,7 +291,9 @@ struct InMemoryRouting {
         for consumer in consumers.values where consumer.connection == connection {
             queues[consumer.queue]?.consumers.removeAll { $0 == consumer.id }
         }
-        for delivered in lost.values.sorted(by: { $0.entry.sequence < $1.entry.sequence }) { takeBack(delivered) }
+        for (name, delivered) in Dictionary(grouping: lost.values, by: \.queue).sorted(by: { $0.key < $1.key }) {
+            takeBack(delivered.sorted { $0.entry.sequence < $1.entry.sequence }, to: name)
+        }
         for (name, queue) in queues where queue.owner == connection {
             queues[name] = nil
             bindings.removeAll { $0.queue == name }
@@ -309,11 +312,9 @@ struct InMemoryRouting {
         while let head = queues[name]?.ready.first, let expiresAt = head.expiresAt, expiresAt <= now {
             queues[name]?.ready.removeFirst()
             let isTaken = bury(head, from: name, "expired")
-            guard !isTaken, let queue = queues[name], queue.declaration.deadLetterStrategy == .atLeastOnce else {
-                continue
-            }
             // What is refused stays, and is tried again whenever something happens.
-            queues[name]?.ready = Fifo([head] + queue.ready.all)
+            guard !isTaken, queues[name]?.declaration.deadLetterStrategy == .atLeastOnce else { continue }
+            queues[name]?.ready.putBack(head)
             return
         }
     }

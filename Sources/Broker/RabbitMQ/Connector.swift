@@ -9,8 +9,29 @@ struct Connector: Sendable {
     /// What the connection is for, shown after the connection's name.
     var purpose: String
 
-    /// - Throws: ``BrokerError/disconnected(_:)``, ``BrokerError/authenticationFailed(_:)``, ``BrokerError/invalid(_:)``.
-    func connect() throws(BrokerError) -> WireConnection {
+    /// Tries the nodes of the endpoint one after the other, in an order of chance: so the connections of many workers are
+    /// spread over a cluster, and those that lose a node over what is left of it.
+    ///
+    /// - Returns: The connection, and the node that it leads to.
+    /// - Throws: What was wrong with the only node, or with all of them: something lasting only where it lasts for all.
+    func connect() throws(BrokerError) -> (wire: WireConnection, node: AMQPEndpoint) {
+        var failures: [BrokerError] = []
+        for node in configuration.endpoint.nodes.shuffled() {
+            var single = self
+            single.configuration.endpoint = node
+            do throws(BrokerError) { return (try single.connectToNode(), node) } catch { failures.append(error) }
+        }
+        if let first = failures.first, failures.count == 1 || failures.allSatisfy({ !$0.isTransient }) { throw first }
+        throw .disconnected(failures.map(Self.reason).joined(separator: "; "))
+    }
+
+    private static func reason(_ error: BrokerError) -> String {
+        if case .disconnected(let reason) = error { reason } else { "\(error)" }
+    }
+
+    /// - Throws: ``BrokerError/disconnected(_:)``, ``BrokerError/authenticationFailed(_:)``,
+    ///   ``BrokerError/encryptionFailed(_:)``, ``BrokerError/invalid(_:)``.
+    private func connectToNode() throws(BrokerError) -> WireConnection {
         guard let state = amqp_new_connection() else { throw .disconnected("out of memory") }
         do throws(BrokerError) {
             let socket = try configuration.endpoint.isEncrypted ? encryptedSocket(state) : plainSocket(state)
@@ -57,7 +78,7 @@ struct Connector: Sendable {
         var limit = timeval(configuration.connectTimeLimit)
         let status = amqp_socket_open_noblock(socket, endpoint.host, Int32(endpoint.port), &limit)
         guard status == AMQP_STATUS_OK.rawValue else {
-            throw .disconnected("\(endpoint): \(reason(status))")
+            throw failure(status, at: "\(endpoint)", TLSDiagnosis.finding(status, configuration))
         }
     }
 
@@ -126,7 +147,8 @@ struct Connector: Sendable {
         default:
             let status = reply.library_error
             throw status == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD.rawValue
-                ? .authenticationFailed(unsupportedLogin) : .disconnected("login: \(loginReason(status))")
+                ? .authenticationFailed(unsupportedLogin)
+                : failure(status, at: "login to \(configuration.endpoint)", loginFinding(status))
         }
     }
 
@@ -138,19 +160,19 @@ struct Connector: Sendable {
     }
 
     /// What a status means, with what TLS has to say about it.
-    private func reason(_ status: Int32) -> String {
-        let text = Self.text(status)
-        guard configuration.endpoint.isEncrypted else { return text }
-        return TLSDiagnosis.explanation(status, configuration).map { "\(text): \($0)" } ?? text
+    private func failure(_ status: Int32, at stage: String, _ finding: TLSDiagnosis.Finding?) -> BrokerError {
+        let text = "\(stage): \(Self.text(status))"
+        guard let finding else { return .disconnected(text) }
+        let reason = "\(text): \(finding.advice)"
+        return finding.isLasting ? .encryptionFailed(reason) : .disconnected(reason)
     }
 
-    /// What a status at the login means; the same, but that the broker may have looked at a certificate only now.
-    private func loginReason(_ status: Int32) -> String {
-        let text = Self.text(status)
+    /// At the login the broker may have looked at a certificate only now.
+    private func loginFinding(_ status: Int32) -> TLSDiagnosis.Finding? {
         let ends = [AMQP_STATUS_SSL_ERROR, AMQP_STATUS_CONNECTION_CLOSED, AMQP_STATUS_SOCKET_ERROR].map(\.rawValue)
-        guard configuration.endpoint.isEncrypted, ends.contains(status) else { return reason(status) }
-        let explanation = TLSDiagnosis.explanation(status, configuration)
-        return "\(text): \(explanation ?? TLSDiagnosis.endOfLogin(configuration.tls))"
+        if let finding = TLSDiagnosis.finding(status, configuration) { return finding }
+        guard configuration.endpoint.isEncrypted, ends.contains(status) else { return nil }
+        return TLSDiagnosis.endOfLogin(configuration.tls)
     }
 
     private static func text(_ status: Int32) -> String {

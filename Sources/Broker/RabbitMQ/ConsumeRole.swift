@@ -190,11 +190,11 @@ final class ConsumeRole: LinkRole {
             channel.isOpen = true
             if !channel.isEnding { opened(channel) }
         case .channelCloseConfirmed: if channel.isClosing { forgetChannel(channel) }
-        case .channelClosed(let code, let text):
+        case .channelClosed(let code, let text, let isAnswer):
             outbox.removeAll(on: channel.number)
             outbox.append(.confirmChannelClosed, on: channel.number)
             forgetChannel(channel)
-            closed(channel, BrokerError(replyCode: code, text: text))
+            closed(channel, BrokerError(replyCode: code, text: text), isAnswer: isAnswer)
         default: answered(method, on: channel)
         }
     }
@@ -207,7 +207,7 @@ final class ConsumeRole: LinkRole {
         }
     }
 
-    private func closed(_ channel: Channel, _ error: BrokerError) {
+    private func closed(_ channel: Channel, _ error: BrokerError, isAnswer: Bool) {
         switch channel.use {
         case .control:
             control = nil
@@ -215,7 +215,8 @@ final class ConsumeRole: LinkRole {
         case .subscription(let subscription): interrupted(subscription, on: channel, error)
         case .get(let line):
             line.channel = nil
-            if line.isAsking { line.requests.removeFirst()?.call.fail(error) }
+            // Closed for what else came on it, such as a delivery held for too long: who asks is asked for again.
+            if line.isAsking, isAnswer { line.requests.removeFirst()?.call.fail(error) }
             line.isAsking = false
             advance(line)
         }

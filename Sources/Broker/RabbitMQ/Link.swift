@@ -14,6 +14,8 @@ final class Link<Role: LinkRole> {
     struct Handover: @unchecked Sendable {
         // Safe: the sender keeps no reference, so one thread at a time has the connection.
         let wire: WireConnection
+        /// Which node of a cluster it leads to.
+        let node: AMQPEndpoint
     }
 
     typealias Instant = ContinuousClock.Instant
@@ -79,7 +81,7 @@ final class Link<Role: LinkRole> {
     private func handle(_ message: Message) {
         switch message {
         case .command(let command): role.handle(command)
-        case .connected(let handover): adopt(handover.wire)
+        case .connected(let handover): adopt(handover)
         case .failed(let error): lose(error)
         case .close(let call): closing = call
         }
@@ -93,8 +95,8 @@ final class Link<Role: LinkRole> {
         report(.connecting)
         let started = BrokerThread.start { [mailbox, connector] in
             do throws(BrokerError) {
-                let wire = try connector.connect()
-                mailbox.post(.connected(Handover(wire: wire)))
+                let (wire, node) = try connector.connect()
+                mailbox.post(.connected(Handover(wire: wire, node: node)))
             } catch {
                 mailbox.post(.failed(error))
             }
@@ -102,14 +104,15 @@ final class Link<Role: LinkRole> {
         if !started { lose(.disconnected("the system gives no thread")) }
     }
 
-    private func adopt(_ wire: WireConnection) {
+    private func adopt(_ handover: Handover) {
         guard self.wire == nil else { return }
+        let wire = handover.wire
         self.wire = wire
         reconnectAt = nil
         connectedAt = .now
         nextHeartbeat = wire.heartbeat > .zero ? .now + wire.heartbeat / 2 : nil
         mayHaveInput = true
-        logger.info("connected", metadata: ["broker": "\(connector.configuration.endpoint)"])
+        logger.info("connected", metadata: ["broker": "\(handover.node)"])
         role.connected(payloadLimit: wire.payloadLimit)
         report(.connected)
     }

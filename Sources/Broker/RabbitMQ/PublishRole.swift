@@ -117,7 +117,7 @@ final class PublishRole: LinkRole {
                 request.call.fail(.refused(exchange: request.exchange, routingKey: request.routingKey))
             }
         case .returned: expectsReturnedHeader = true
-        case .channelClosed(let code, let text): channelClosed(BrokerError(replyCode: code, text: text))
+        case .channelClosed(let code, let text, _): channelClosed(BrokerError(replyCode: code, text: text))
         default: break
         }
     }

@@ -3,7 +3,8 @@ import CRabbitMQ
 /// The AMQP methods that the broker sends to this client.
 enum ServerMethod: Sendable, Equatable {
     case channelOpened
-    case channelClosed(code: Int, text: String)
+    /// `isAnswer`: to a method, not to something that went on by itself.
+    case channelClosed(code: Int, text: String, isAnswer: Bool)
     case channelCloseConfirmed
     case connectionClosed(code: Int, text: String)
     case blocked(reason: String)
@@ -76,7 +77,8 @@ enum ServerMethod: Sendable, Equatable {
         case AMQP_CHANNEL_OPEN_OK_METHOD: return .channelOpened
         case AMQP_CHANNEL_CLOSE_METHOD:
             let form = decoded.load(as: amqp_channel_close_t.self)
-            return .channelClosed(code: Int(form.reply_code), text: String(form.reply_text))
+            return .channelClosed(
+                code: Int(form.reply_code), text: String(form.reply_text), isAnswer: form.class_id != 0)
         case AMQP_CHANNEL_CLOSE_OK_METHOD: return .channelCloseConfirmed
         case AMQP_CONNECTION_CLOSE_METHOD:
             let form = decoded.load(as: amqp_connection_close_t.self)

@@ -8,6 +8,13 @@ import Glibc
 ///
 /// A handshake happens on one thread, so what OpenSSL finds is kept per thread.
 enum TLSDiagnosis {
+    /// What was wrong and what to do about it.
+    struct Finding: Equatable {
+        var advice: String
+        /// Whether somebody has to do it before another try can help.
+        var isLasting = true
+    }
+
     private typealias VerifyCallback = @convention(c) (Int32, OpaquePointer?) -> Int32
     private typealias SetVerify = @convention(c) (OpaquePointer, Int32, VerifyCallback) -> Void
     private typealias GetError = @convention(c) (OpaquePointer?) -> Int32
@@ -43,33 +50,40 @@ enum TLSDiagnosis {
         }
     }
 
-    /// What was wrong and what to do about it, after a handshake or login that failed with `status`; nil: nothing known.
-    static func explanation(_ status: Int32, _ configuration: RabbitMQConfiguration) -> String? {
+    /// What is known after a handshake or login that failed with `status`.
+    static func finding(_ status: Int32, _ configuration: RabbitMQConfiguration) -> Finding? {
+        guard configuration.endpoint.isEncrypted else { return nil }
         let host = configuration.endpoint.host
         if status == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED.rawValue {
-            return "the broker's certificate does not name '\(host)'; connect by a name that the certificate has"
+            return Finding(
+                advice: "the broker's certificate does not name '\(host)'; connect by a name that the certificate has")
         }
         if status == AMQP_STATUS_SSL_PEER_VERIFY_FAILED.rawValue,
             let code = pthread_getspecific(problem).map({ Int(bitPattern: $0) })
         {
-            return peerProblem(code, configuration.tls)
+            // 9, X509_V_ERR_CERT_NOT_YET_VALID: its time comes.
+            return Finding(advice: peerProblem(code, configuration.tls), isLasting: code != 9)
         }
         guard let code = function("ERR_peek_last_error", as: LastError.self)?(), code != 0 else { return nil }
         // The reason is in the low 23 bits (OpenSSL 3, err.h); 1000 + n is the peer's alert n (RFC 8446, 6.2).
-        return alert(Int(code & 0x7F_FFFF) - 1000, configuration.tls)
+        return alert(Int(code & 0x7F_FFFF) - 1000, configuration.tls).map { Finding(advice: $0) }
     }
 
     /// What to think of a session that ends before the broker's first word in it.
     ///
     /// With TLS 1.3 the client is through with the handshake before the broker looks at its certificate, and the broker's
-    /// alert may be lost when it closes the connection.
-    static func endOfLogin(_ tls: TLSOptions) -> String {
+    /// alert may be lost when it closes the connection. A broker that is just being stopped looks the same.
+    static func endOfLogin(_ tls: TLSOptions) -> Finding {
         guard let certificate = tls.certificate else {
-            return
-                "the broker ended the session after the handshake; if it wants a client certificate, give one with its key"
+            return Finding(
+                advice:
+                    "the broker ended the session after the handshake; if it wants a client certificate, give one with its key",
+                isLasting: false)
         }
-        return "the broker ended the session after the handshake, as it does where it does not accept the client's "
+        let advice =
+            "the broker ended the session after the handshake, as it does where it does not accept the client's "
             + "certificate '\(certificate)': look at its authority, dates and use, and into the broker's log"
+        return Finding(advice: advice, isLasting: false)
     }
 
     /// X509_V_ERR_ codes (OpenSSL, x509_vfy.h).
