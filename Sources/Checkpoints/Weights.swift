@@ -10,6 +10,10 @@ public struct Weights: Sendable {
     }
 
     private let source: Source
+    /// The file that the tensors come from; nil where they are random.
+    public var file: Safetensors? {
+        if case .file(let file) = source { file } else { nil }
+    }
     /// What all names start with, dot included; empty for the whole file.
     public let prefix: String
     /// What layers that are made of them compute their products in; the file may keep them in another format.
@@ -46,13 +50,11 @@ public struct Weights: Sendable {
 
     /// Whether there is a tensor of this name; random weights have those that are asked for and no others.
     public func contains(_ key: String) -> Bool {
-        if case .file(let file) = source { file.contains(prefix + key) } else { false }
+        file?.contains(prefix + key) ?? false
     }
 
     /// Shape of a tensor, nil where there is none of this name or it has none yet.
-    public func shape(of key: String) -> Shape? {
-        if case .file(let file) = source { file.shape(of: prefix + key) } else { nil }
-    }
+    public func shape(of key: String) -> Shape? { file?.shape(of: prefix + key) }
 
     /// A tensor as float32.
     ///
@@ -68,9 +70,7 @@ public struct Weights: Sendable {
         }
     }
 
-    private var path: String {
-        if case .file(let file) = source { file.path } else { "random weights" }
-    }
+    private var path: String { file?.path ?? "random weights" }
 
     /// Runs a tensor operation of loading; its failure becomes one of the file.
     public func loading<Value>(

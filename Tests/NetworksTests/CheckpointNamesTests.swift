@@ -16,7 +16,7 @@ import Testing
     private func renamed(
         _ component: DiffusersFolder.Component, _ rename: (String) -> String?
     ) throws -> Weights {
-        let file = try folder.weights(of: component).file
+        let file = try #require(try folder.weights(of: component).file)
         var tensors: [(name: String, tensor: Tensor)] = []
         for name in file.names {
             if let other = rename(name) { tensors.append((other, try file.tensor(name))) }
