@@ -74,8 +74,8 @@ public protocol Broker: Sendable {
 
     /// Takes several messages at once, in the queue's order; each must be settled like any delivery.
     ///
-    /// For whoever goes through a whole queue: RabbitMQ answers each ``get(queue:)`` from a quorum queue only when it is
-    /// on disk.
+    /// For whoever goes through a whole queue: RabbitMQ answers each ``get(queue:)`` from a quorum queue only when it
+    /// is on disk.
     /// - Parameters:
     ///   - count: How many at most, 1 or more.
     ///   - bytes: About how much their bodies may take together; one message is given whatever it has.
@@ -95,7 +95,8 @@ public protocol Broker: Sendable {
     /// - Throws: ``BrokerError/staleDelivery``, as ``acknowledge(_:)``.
     func release(_ receipt: Receipt) async throws(BrokerError)
 
-    /// Gives messages back untouched, and returns when the queue has them, in this order and before what was never taken.
+    /// Gives messages back untouched, and returns when the queue has them, in this order and before what was never
+    /// taken.
     ///
     /// What cannot be given back, since its channel is gone, is passed over: the broker has it already.
     func release(_ receipts: [Receipt], to queue: String) async

@@ -4,9 +4,9 @@ public import RectifIDClient
 
 /// A pool's dead letters, or its bin: to look at, to export, and to move.
 ///
-/// AMQP has no way to look at a message without taking it. So letters are taken in portions, held unsettled while the rest
-/// is read, and given back at the end. Giving back one before the next is taken would give the same one again. What a look
-/// changes, by version of RabbitMQ:
+/// AMQP has no way to look at a message without taking it. So letters are taken in portions, held unsettled while the
+/// rest is read, and given back at the end. Giving back one before the next is taken would give the same one again.
+/// What a look changes, by version of RabbitMQ:
 /// - 3.10 to 4.2 count every return (`x-delivery-count`). The queues have a delivery limit that is never reached
 ///   (``Pool/topology``), so the count decides nothing, and a letter that is sent back to work starts at 0 again.
 /// - From 4.3 only failures count, and `release` (basic.nack) is none (RabbitMQ, "Quorum Queues", poison messages).

@@ -226,8 +226,8 @@ extension MessageProperties {
     /// Without what belonged to one delivery.
     ///
     /// `x-death` goes, since RabbitMQ drops a message that expires on its way round for the second time; the expiration
-    /// and when it was due go, since they were for the first wait in a queue; the user goes, since the broker only takes
-    /// the connection's own.
+    /// and when it was due go, since they were for the first wait in a queue; the user goes, since the broker only
+    /// takes the connection's own.
     var forRepublishing: MessageProperties {
         var properties = self
         properties.isPersistent = true

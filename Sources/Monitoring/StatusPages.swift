@@ -8,8 +8,8 @@ public import Telemetry
 /// What the status port shows.
 ///
 /// `/healthz` says whether the process is alive, and nothing of the broker: a worker that waits for its broker to come
-/// back is well, and restarting it helps nobody. `/readyz` says whether it takes jobs: not while the broker is away, nor
-/// while a thread that talks to it stands still. `/metrics` is for Prometheus.
+/// back is well, and restarting it helps nobody. `/readyz` says whether it takes jobs: not while the broker is away,
+/// nor while a thread that talks to it stands still. `/metrics` is for Prometheus.
 extension WorkerMonitor {
     public func respond(_ request: HTTPRequest) -> HTTPResponse {
         switch request.path {

@@ -21,8 +21,8 @@ struct TraceOptions: ParsableArguments {
         let exporter: SpanExporter
         fileprivate let sink: LineSink
 
-        /// Opens the file again at every SIGHUP, until the task is cancelled: what logrotate sends after it has moved the
-        /// file away.
+        /// Opens the file again at every SIGHUP, until the task is cancelled: what logrotate sends after it has moved
+        /// the file away.
         func reopenAtHangUp(_ logger: Logger) -> Task<Void, Never> {
             Task { [sink] in
                 for await _ in await UnixSignalsSequence(trapping: .sighup) {

@@ -1,8 +1,8 @@
 /// Giving many messages back in their order.
 ///
-/// RabbitMQ 3.10 sends a quorum queue at most 32 commands of a channel ahead of its answers, and puts the returns beyond
-/// into one command in reverse order. And of a command with more than 32 messages it returns them in the order of a hash
-/// table. So a frame has at most 32 messages, and only so many frames go before the queue has answered.
+/// RabbitMQ 3.10 sends a quorum queue at most 32 commands of a channel ahead of its answers, and puts the returns
+/// beyond into one command in reverse order. And of a command with more than 32 messages it returns them in the order
+/// of a hash table. So a frame has at most 32 messages, and only so many frames go before the queue has answered.
 extension ConsumeRole {
     static let returnsInFlight = 24
     static let messagesPerReturn = 32

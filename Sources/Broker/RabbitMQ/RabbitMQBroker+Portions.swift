@@ -3,8 +3,8 @@ import Synchronization
 /// Many messages at once.
 ///
 /// A quorum queue answers `basic.get` when its log is on disk, milliseconds later, and a channel's next `get` waits for
-/// that. A consumer is one command for as many messages as it may have. So it is subscribed for that many, and cancelled
-/// when it has them: what it was given stays with it, unsettled, until it is given back.
+/// that. A consumer is one command for as many messages as it may have. So it is subscribed for that many, and
+/// cancelled when it has them: what it was given stays with it, unsettled, until it is given back.
 extension RabbitMQBroker {
     /// Fewer are not worth a channel, which is kept for as long as they are unsettled.
     private static let leastPortion = 16

@@ -562,8 +562,8 @@ struct  Rectifid__V1__Progress
    */
   float similarity;
   /*
-   * The picture of this iteration, a JPEG file of at most 256 pixels a side, usually below 10 kB and at most about 50 kB;
-   * empty unless previews were asked for, and where the event would be larger with it than a message may be.
+   * The picture of this iteration, a JPEG file of at most 256 pixels a side, usually below 10 kB and at most about 50
+   * kB; empty unless previews were asked for, and where the event would be larger with it than a message may be.
    */
   ProtobufCBinaryData preview;
 };
