@@ -19,7 +19,9 @@ struct ClusterTests {
             let working = Task { try await worker.run() }
             try await eventually { worker.health.state == .ready }
             let client = try Self.connect(nodes)
-            let replies = try await client.declareReplyQueue(.exclusive())
+            // On all nodes: a reply queue of the usual kind would be lost with its own.
+            let replies = "\(pool.name).replies"
+            try await client.declare(Topology(queues: [Queue(replies)]))
             var round = Round(pool: pool, client: client, replies: replies)
             try await round.play("calm")
 

@@ -20,7 +20,7 @@ struct StartTests {
             try await FaultyNetwork.play { network in
                 let pool = try RealBroker.pool()
                 try await network.direct.declare(pool.topology)
-                let replies = try await network.direct.declareReplyQueue(.exclusive())
+                let replies = try await network.direct.declareReplyQueue(.lasting(unusedFor: .seconds(600)))
                 try await network.direct.publishTiny("job", replyTo: replies, pool: pool)
                 let result: Result<Void, any Error>
                 do {
@@ -30,6 +30,7 @@ struct StartTests {
                     result = .failure(error)
                 }
                 try await RealBroker.remove(pool, from: network.direct)
+                try await network.direct.delete(queue: replies)
                 try result.get()
             }
         }
@@ -100,16 +101,11 @@ struct StartTests {
             try await node.crash()
             let log = node.directory + "/worker.log"
             let worker = try WorkerProcess(arguments: [node.url, pool.name], log: log)
-            // It has tried and failed on both of its connections.
-            try await eventually {
-                let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-                return text.split(separator: "\n").count { $0.contains("not connected") } >= 6
-            }
-            // One that is not wanted any more can be stopped meanwhile.
+            // It has tried and failed on both of its connections, more than once.
+            try await eventually { Self.failures(in: log) >= 6 }
+            // One that is not wanted any more can be stopped meanwhile, once it listens to signals.
             let spare = try WorkerProcess(arguments: [node.url, pool.name], log: log + ".spare")
-            try await eventually {
-                (try? String(contentsOfFile: log + ".spare", encoding: .utf8))?.contains("not connected") ?? false
-            }
+            try await eventually { Self.failures(in: log + ".spare") >= 6 }
             spare.terminate()
             #expect(await spare.end() == .exit(0))
             #expect(worker.isRunning)
@@ -121,6 +117,11 @@ struct StartTests {
             #expect(await worker.end() == .exit(0))
             await direct.close()
         }
+    }
+
+    private static func failures(in log: String) -> Int {
+        let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+        return text.split(separator: "\n").count { $0.contains("not connected") }
     }
 
     @Test func `A worker without a topology waits for whoever declares it`() async throws {
