@@ -90,7 +90,7 @@ struct ClusterTests {
         configuration.connectionName = name
         configuration.backoff = Backoff(initial: .milliseconds(50), maximum: .seconds(1))
         configuration.publishTimeLimit = publishTimeLimit
-        return RabbitMQBroker(configuration, logger: RealBroker.logger)
+        return RabbitMQBroker(configuration, logger: .tests)
     }
 
     private static func worker(_ nodes: [PrivateNode], _ pool: Pool) throws -> JobWorker {
@@ -98,7 +98,7 @@ struct ClusterTests {
         configuration.pool = pool
         return JobWorker(
             broker: try connect(nodes, name: "worker of \(pool.name)"), personalizer: TinyPersonalizer(),
-            configuration: configuration, logger: RealBroker.logger)
+            configuration: configuration, logger: .tests)
     }
 
     /// The node that leads a queue; waits until there is one.

@@ -29,7 +29,7 @@ struct StartTests {
                 } catch {
                     result = .failure(error)
                 }
-                try await RealBroker.remove(pool, from: network.direct)
+                try await network.direct.remove(pool.topology)
                 try await network.direct.delete(queue: replies)
                 try result.get()
             }
@@ -41,7 +41,7 @@ struct StartTests {
             configuration.backoff = Backoff(initial: .milliseconds(20), maximum: .milliseconds(200))
             configuration.callTimeLimit = .seconds(5)
             adjust(&configuration)
-            return RabbitMQBroker(configuration, logger: RealBroker.logger)
+            return RabbitMQBroker(configuration, logger: .tests)
         }
 
         func worker(on broker: RabbitMQBroker, declares: Bool = true) -> JobWorker {
@@ -50,7 +50,7 @@ struct StartTests {
             configuration.declaresTopology = declares
             return JobWorker(
                 broker: broker, personalizer: TinyPersonalizer(), configuration: configuration,
-                logger: RealBroker.logger)
+                logger: .tests)
         }
 
         func expectAnswer() async throws {
@@ -126,7 +126,7 @@ struct StartTests {
 
     @Test func `A worker without a topology waits for whoever declares it`() async throws {
         try await Scene.play { scene in
-            try await RealBroker.remove(scene.pool, from: scene.network.direct)
+            try await scene.network.direct.remove(scene.pool.topology)
             let broker = try scene.connect()
             let worker = scene.worker(on: broker, declares: false)
             let working = Task { try await worker.run() }
