@@ -96,7 +96,7 @@ def main():
     operators["judge/judge.onnx"] = export_onnx(faces.load_judge(args), os.path.join(to, "judge", "judge.onnx"), crops, {0: "N"})
     operators["judge/scene.onnx"] = export_onnx(scenes.load(args), os.path.join(to, "judge", "scene.onnx"), picture, {0: "N"})
     write_json(os.path.join(to, "judge", "scene.json"), dict(outputs=list(scenes.TOPICS), **scenes.TOPICS))
-    write_json(os.path.join(to, "judge", "evaluation.json"), dict(prompts=config.PROMPTS))
+    write_json(os.path.join(to, "judge", "evaluation.json"), dict(prompts=config.PROMPTS, goals=config.GOALS))
     g = config.GUIDANCE
     write_json(os.path.join(to, "rectifid.json"),
                dict(name="demo", width=config.SIZE, height=config.SIZE, steps=g["steps"], iterations=g["iterations"], rate=g["rate"], gain=g["gain"], cfg=g["cfg"],
