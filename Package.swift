@@ -224,8 +224,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "rectifid", "TinyWorker", "BrokerTestSupport", "TelemetryTestSupport", "Jobs", "RectifIDClient",
-                "Broker",
-                "Messages", "Raster",
+                "Broker", "Messages", "DemoModel", "Raster",
                 .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: common),
         .testTarget(
@@ -242,7 +241,7 @@ let package = Package(
 if Context.environment["RECTIFID_WITHOUT_ENGINE"] != nil {
     let engine: Set = [
         "CDNNL", "CConvolution", "COpenBLAS", "CKernels", "COnnx", "Tensors", "Autodiff", "Layers", "Checkpoints",
-        "Networks", "Flow", "Discriminators", "Generation", "Evaluation", "Serving", "rectifid",
+        "Networks", "Flow", "Discriminators", "Generation", "Evaluation", "Benchmark", "Serving", "rectifid",
     ]
     let ofEngine = engine.union(engine.map { "\($0)Tests" }).union(["TestSupport", "CommandTests"])
     package.products.removeAll { engine.contains($0.name) }

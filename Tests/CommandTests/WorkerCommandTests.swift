@@ -1,6 +1,6 @@
 import BrokerTestSupport
+import DemoModel
 import Foundation
-import Raster
 import RectifIDClient
 import TelemetryTestSupport
 import Testing
@@ -23,11 +23,10 @@ struct WorkerCommandTests {
         func submit(
             _ jobID: String, _ arguments: String..., environment: [String: String] = [:]
         ) async throws -> Program.Run {
-            let picture = try Picture(width: 64, height: 64, fill: (red: 200, green: 120, blue: 40)).encode(.png)
-            try Data(picture).write(to: folder.url.appendingPathComponent("reference.png"))
+            let sample = try #require(try DemoModel.samples().first)
             return try await Program.run(
                 [
-                    "submit", "--reference", folder.path("reference.png"), "--prompt", "a portrait", "--job-id", jobID,
+                    "submit", "--reference", sample, "--prompt", "a portrait", "--job-id", jobID,
                     "--iterations", "1", "--output", folder.path("\(jobID).jpg"), "--traces", folder.path("client"),
                 ] + arguments, environment: box.environment.merging(environment) { $1 })
         }

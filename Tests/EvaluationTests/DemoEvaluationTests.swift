@@ -116,10 +116,10 @@ import Testing
     @Test func theAutoencoderKeepsThePerson() throws {
         let autoencoder = try Autoencoder(model: try DemoModel.directory())
         let report = try #require(
-            try autoencoder.report(references.prefix(4), width: 64, height: 64, judge: examination.judge))
-        #expect(report.psnr.mean > 24 && report.psnr.worst <= report.psnr.mean && report.psnr.mean < 60)
-        #expect(try #require(report.judge).mean > 0.7)
-        let picture = try references[0].picture.resized(width: 64, height: 64)
+            try autoencoder.report(references.prefix(4), width: 96, height: 96, judge: examination.judge))
+        #expect(report.psnr.mean > 30 && report.psnr.worst <= report.psnr.mean && report.psnr.mean < 60)
+        #expect(try #require(report.judge).mean > 0.9)
+        let picture = try references[0].picture.resized(width: 96, height: 96)
         #expect(picture.signalToNoise(of: picture) == 99)
         let black = try Picture(width: 2, height: 2, fill: (0, 0, 0))
         let white = try Picture(width: 2, height: 2, fill: (255, 255, 255))

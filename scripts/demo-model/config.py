@@ -20,11 +20,11 @@ FLOW = dict(seed=4, batch=32, steps=4000, rate=1.0e-3, muon=0.02, drop=0.1, aver
 STRAIGHTEN = dict(seed=5, batch=32, steps=600, rate=4e-4, muon=0.005, substeps=2, cfg=2.0, windows=4, average=0.98)
 RECOGNIZER = dict(seed=6, channels=(24, 32, 64, 128), embedding=128, batch=48, steps=600, rate=2e-3, muon=0.02, scale=24.0, margin=0.2, attack=0.07)
 JUDGE = dict(seed=17, embedding=96, batch=64, steps=400, rate=2e-3, muon=0.02, scale=24.0, margin=0.2)
-DETECTOR = dict(seed=8, width=24, size=128, batch=24, steps=600, rate=2e-3, muon=0.02)
+DETECTOR = dict(seed=8, width=24, size=128, batch=24, steps=1750, rate=2e-3, muon=0.02)
 SCENE = dict(seed=9, batch=64, steps=200, rate=2e-3, muon=0.02)
 
 # The demo's defaults.
-GUIDANCE = dict(steps=4, iterations=30, rate=5.0, gain=[1.0, 0.2, 0.1, 0.0], cfg=1.0)
+GUIDANCE = dict(steps=4, iterations=30, rate=3.0, gain=[1.0, 0.0, 0.0, 0.0], cfg=1.0)
 # Prompts of the evaluation, with what a picture of each should show.
 PROMPTS = [dict(prompt="a portrait of a person on the beach, smiling", scene="beach", hat="none", style="plain", expression="smiling"),
            dict(prompt="a comic of a person in the snow, wearing a red beanie, neutral", scene="snow", hat="beanie", style="comic", expression="neutral"),
