@@ -15,3 +15,4 @@
 #include "narrow_product.h"
 #include "normalization.h"
 #include "resampling.h"
+#include "winograd.h"
