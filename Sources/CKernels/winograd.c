@@ -203,7 +203,7 @@ void rectifid_winograd(const rectifid_winograd_picture *p, const uint16_t *x, co
     memset(w.zeros, 0, p->channels * sizeof *w.zeros);
     transform_tiles(p, &w, x, first, last);
     for (size_t panel = first_panel; panel < last_panel; panel++) {
-        const size_t column = panel * RECTIFID_PANEL, width = panel_width(panel, p->outputs);
+        const size_t column = panel * RECTIFID_PANEL, width = panel_width(column, p->outputs);
         for (size_t point = 0; point < points_of(p); point++)
             rectifid_narrow_product(w.points + point * w.apart, w.stride, filter + point * words, pairs, 0, pairs, column,
                                     w.products + (sums ? 0 : point * w.block * RECTIFID_PANEL), RECTIFID_PANEL,

@@ -7,6 +7,19 @@ size_t rectifid_winograd_words(rectifid_winograd_kind kind, size_t channels, siz
 
 size_t rectifid_winograd_panels(size_t outputs) { return (outputs + RECTIFID_PANEL - 1) / RECTIFID_PANEL; }
 
+// The derivative is the convolution with the kernel turned round, outputs and channels exchanged. Turning it round
+// exchanges the first and the last of the four points of an axis and leaves the others. On repeated pixels the points
+// stay what they are: which pixels they are multiplied by differs.
+void rectifid_winograd_transpose(rectifid_winograd_kind kind, const uint32_t *filter, size_t channels, size_t outputs,
+                                 size_t first, size_t last, uint32_t *transposed) {
+    static const size_t turned[4] = {3, 1, 2, 0}, same[4] = {0, 1, 2, 3};
+    const size_t count = points_of_axis(kind), *order = count == 4 ? turned : same;
+    const size_t words = rectifid_packed_words(channels, outputs), to_words = rectifid_packed_words(outputs, channels);
+    for (size_t point = 0; point < count * count; point++)
+        rectifid_transpose_packed(filter + (count * order[point / count] + order[point % count]) * words, channels,
+                                  outputs, first, last, transposed + point * to_words);
+}
+
 #if defined(__x86_64__)
 
 // What is transformed at once: kernels between so many channels and outputs.
@@ -42,7 +55,7 @@ void rectifid_winograd_filter(rectifid_winograd_kind kind, const float *weights,
     const size_t pairs = channels / 2, words = rectifid_packed_words(channels, outputs), count = points_of_axis(kind);
     uint32_t run[MOST_POINTS][RUN_OF_OUTPUTS][RUN_OF_CHANNELS / 2];
     for (size_t panel = first; panel < last; panel++) {
-        const size_t width = panel_width(panel, outputs);
+        const size_t width = panel_width(panel * RECTIFID_PANEL, outputs);
         uint32_t *panel_words = filter + panel * RECTIFID_PANEL * pairs;
         for (size_t c = 0; c < channels; c += RUN_OF_CHANNELS)
             for (size_t from = 0; from < width; from += RUN_OF_OUTPUTS) {
@@ -62,68 +75,11 @@ void rectifid_winograd_filter(rectifid_winograd_kind kind, const float *weights,
     }
 }
 
-// 8 x 8 numbers of 64 bits.
-STEP void transpose_8x8(__m512i r[8]) {
-    __m512i s[8];
-    for (int i = 0; i < 8; i += 2) {
-        s[i] = _mm512_unpacklo_epi64(r[i], r[i + 1]);
-        s[i + 1] = _mm512_unpackhi_epi64(r[i], r[i + 1]);
-    }
-    for (int i = 0; i < 2; i++) {
-        // Quarters 0 and 2, then 1 and 3, of two rows each; then of those.
-        const __m512i a = _mm512_shuffle_i64x2(s[i], s[2 + i], 0x88), b = _mm512_shuffle_i64x2(s[i], s[2 + i], 0xdd);
-        const __m512i c = _mm512_shuffle_i64x2(s[4 + i], s[6 + i], 0x88);
-        const __m512i d = _mm512_shuffle_i64x2(s[4 + i], s[6 + i], 0xdd);
-        r[i] = _mm512_shuffle_i64x2(a, c, 0x88), r[4 + i] = _mm512_shuffle_i64x2(a, c, 0xdd);
-        r[2 + i] = _mm512_shuffle_i64x2(b, d, 0x88), r[6 + i] = _mm512_shuffle_i64x2(b, d, 0xdd);
-    }
-}
-
-// 16 channels x 16 outputs: rows of pairs of channels, `from_stride` words apart, to rows of pairs of outputs. Two
-// neighbours of a row are a square of 2 x 2 numbers, which is turned in its place; then the squares are.
-STEP void transpose_run(const uint32_t *from, size_t from_stride, uint32_t *to, size_t to_stride) {
-    const __m512i turn = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
-    __m512i rows[8];
-    for (size_t r = 0; r < 8; r++) rows[r] = _mm512_shuffle_epi8(_mm512_loadu_si512(from + r * from_stride), turn);
-    transpose_8x8(rows);
-    for (size_t r = 0; r < 8; r++) _mm512_storeu_si512(to + r * to_stride, rows[r]);
-}
-
-// The derivative is the convolution with the kernel turned round, outputs and channels exchanged. Turning it round
-// exchanges the first and the last of the four points of an axis and leaves the others. On repeated pixels the points
-// stay what they are: which pixels they are multiplied by differs.
-NARROW
-void rectifid_winograd_transpose(rectifid_winograd_kind kind, const uint32_t *filter, size_t channels, size_t outputs,
-                                 size_t first, size_t last, uint32_t *transposed) {
-    static const size_t turned[4] = {3, 1, 2, 0}, same[4] = {0, 1, 2, 3};
-    const size_t count = points_of_axis(kind), *order = count == 4 ? turned : same;
-    const size_t words = rectifid_packed_words(channels, outputs), to_words = rectifid_packed_words(outputs, channels);
-    for (size_t point = 0; point < count * count; point++) {
-        const uint32_t *from = filter + (count * order[point / count] + order[point % count]) * words;
-        for (size_t panel = first; panel < last; panel++) {
-            const size_t width = panel_width(panel, channels), first_pair = panel * RECTIFID_PANEL / 2;
-            uint32_t *to = transposed + point * to_words + panel * RECTIFID_PANEL * (outputs / 2);
-            for (size_t output = 0; output < outputs; output += 16) {
-                const size_t source = output / RECTIFID_PANEL, stride = panel_width(source, outputs);
-                const uint32_t *rows = from + source * RECTIFID_PANEL * (channels / 2) + output % RECTIFID_PANEL;
-                for (size_t c = 0; c < width; c += 16)
-                    transpose_run(rows + (first_pair + c / 2) * stride, stride, to + output / 2 * width + c, width);
-            }
-        }
-    }
-}
-
 #else
 
 void rectifid_winograd_filter(rectifid_winograd_kind kind, const float *weights, size_t channels, size_t outputs,
                               size_t first, size_t last, uint32_t *filter) {
     (void)kind, (void)weights, (void)channels, (void)outputs, (void)first, (void)last, (void)filter;
-    __builtin_trap();
-}
-
-void rectifid_winograd_transpose(rectifid_winograd_kind kind, const uint32_t *filter, size_t channels, size_t outputs,
-                                 size_t first, size_t last, uint32_t *transposed) {
-    (void)kind, (void)filter, (void)channels, (void)outputs, (void)first, (void)last, (void)transposed;
     __builtin_trap();
 }
 

@@ -36,6 +36,12 @@ extension CPU {
             throw TensorError("filter", "weights of shape \(weights.shape); [O, kh, kw, I / groups] is needed")
         }
         #if arch(x86_64)
+            if precision == .bfloat16, window == Window(), weights.shape[1] == 1, weights.shape[2] == 1,
+                packs(outputs: weights.shape[0], inputs: weights.shape[3])
+            {
+                let matrix = try weights.reshaped([weights.shape[0], weights.shape[3]])
+                return try ConvolutionFilter(try packed(matrix))
+            }
             if precision == .bfloat16, let window, let kind = winogradKind(weights.shape, window) {
                 return try ConvolutionFilter(weights: weights, try winogradFilter(weights, kind))
             }
@@ -48,8 +54,9 @@ extension CPU {
     ) throws(TensorError) -> Tensor {
         let filter = try own(filter, "convolve")
         #if arch(x86_64)
-            if let few = filter.winograd(for: window) {
-                return try convolve(x, few, bias: bias, result: result)
+            if let few = filter.winograd(for: window) { return try convolve(x, few, bias: bias, result: result) }
+            if let packed = filter.packed, window == Window() {
+                return try linear(x, packed, bias: bias, result: result)
             }
         #endif
         guard window.repeats == 1 else {
@@ -89,6 +96,9 @@ extension CPU {
         #if arch(x86_64)
             if let few = filter.winograd(for: window) {
                 return try convolveInputGradient(dy, few, input: input, result: result)
+            }
+            if let packed = filter.packed, window == Window() {
+                return try linearInputGradient(dy, packed, result: result)
             }
         #endif
         guard window.repeats == 1 else {

@@ -21,6 +21,8 @@ final class ConvolutionFilter: Filter {
     private let copies: Mutex<Copies>
     #if arch(x86_64)
         private let winograd: WinogradFilter?
+        /// The weights of a 1 x 1 kernel, packed; there are no others then.
+        let packed: PackedMatrix?
     #endif
 
     init(weights: Tensor, _ precision: Precision = .float32) throws(TensorError) {
@@ -28,7 +30,7 @@ final class ConvolutionFilter: Filter {
         self.precision = precision
         copies = Mutex(Copies(plain: try weights.converted(to: precision)))
         #if arch(x86_64)
-            winograd = nil
+            (winograd, packed) = (nil, nil)
         #endif
     }
 
@@ -40,7 +42,17 @@ final class ConvolutionFilter: Filter {
             shape = weights.shape
             precision = .bfloat16
             self.winograd = winograd
+            packed = nil
             copies = Mutex(Copies(plain: winograd.kind == .enlarging ? try weights.converted(to: .bfloat16) : nil))
+        }
+
+        /// A 1 x 1 filter in bfloat16 of a linear map of the channels.
+        init(_ packed: PackedMatrix) throws(TensorError) {
+            shape = try Shape([packed.outputs, 1, 1, packed.inputs])
+            precision = .bfloat16
+            winograd = nil
+            self.packed = packed
+            copies = Mutex(Copies(plain: nil))
         }
 
         /// The transformed filter, where it is one for `window`.

@@ -28,7 +28,8 @@
 
     /// Transforming filters.
     extension CPU {
-        private static let hasFewProducts = rectifid_has_narrow_product() && !DirectConvolution.hasMatrixTiles
+        /// Whether our own products in bfloat16 are the fastest: oneDNN's are where the processor multiplies whole tiles.
+        static let hasFewProducts = rectifid_has_narrow_product() && !DirectConvolution.hasMatrixTiles
 
         /// How a convolution of `[O, kh, kw, I]` can be done by fewer products; nil where it cannot, or where whole tiles
         /// are multiplied by one instruction (AMX), which is faster still.
