@@ -55,7 +55,8 @@ public struct Examination: Sendable {
             choice: choice.map { plan.references[$0].name },
             isFirstChoice: judge.comparesFaces ? choice == item.person : nil, hasFace: verdict.hasFace,
             read: failure == nil ? read : [:], asAsked: asAsked,
-            kept: subject.unguided.map { PictureScore.kept(asAsked, of: $0) }, seconds: subject.seconds,
+            kept: subject.unguided.map { PictureScore.kept(asAsked, of: $0) },
+            iterations: subject.isGuided && failure == nil ? passes.count - 1 : nil, seconds: subject.seconds,
             file: subject.file, failure: failure)
     }
 }

@@ -107,7 +107,12 @@ public final class Model: Sendable {
     ///
     /// - Throws: ``GenerationError`` naming the field that is out of its range.
     public func settings(for request: GenerationRequest) throws(GenerationError) -> Settings {
-        try defaults.overridden(by: request, factor: factor)
+        let settings = try defaults.overridden(by: request, factor: factor)
+        // Of the schedule, which takes no fewer steps than it has windows.
+        if settings.effort != GuidanceEffort() {
+            try settings.effort.check(steps: try schedule(settings).steps.count)
+        }
+        return settings
     }
 
     func schedule(_ settings: Settings) throws(GenerationError) -> Schedule {

@@ -134,7 +134,11 @@ extension GenerationRequest {
         gain = request.gain.map { Flow.Gain($0) }
         cfgScale = request.cfgScale
         flow = request.flow.map { $0 == .piecewise ? .piecewise : .rectified }
-        sufficientSimilarity = request.stopAtSimilarity
+        effort = GuidanceEffort(
+            gradientDepth: request.gradientDepth, jacobianDepth: request.jacobianDepth,
+            cfgGradient: request.cfgGradient.map { $0 == .both ? .both : .conditional },
+            sufficientSimilarity: request.stopAtSimilarity,
+            plateau: request.plateauPatience.map { Plateau(patience: $0, tolerance: request.plateauTolerance ?? 0) })
     }
 }
 

@@ -3,6 +3,7 @@ import Foundation
 import Generation
 import Raster
 import Synchronization
+import Tensors
 import Testing
 
 @testable import Evaluation
@@ -66,6 +67,27 @@ import Testing
         }
         let sheet = try #require(try album.contactSheet())
         #expect((sheet.width, sheet.height) == (geometry.width, geometry.height))
+    }
+
+    /// Rounding takes single pictures elsewhere, as another seed does; over several it must do no more than seeds do.
+    @Test func sixteenBitsBringPeopleInAsWell() async throws {
+        let plan = try plan(people: 2, seeds: [1, 2, 3], iterations: 12)
+        var figures: [Precision: (own: Statistic, judge: Statistic)] = [:]
+        for precision in [Precision.float32, .bfloat16] {
+            let model = try precision == .float32 ? model : Model(try DemoModel.directory(), precision: precision)
+            let run = EvaluationRun(
+                model: model, plan: plan, examination: examination, album: try PictureAlbum())
+            let guided = try await run(atOnce: 2) { _ in }.filter(\.isGuided)
+            figures[precision] = (
+                try #require(Figure.own.statistic(of: guided)), try #require(Figure.judge.statistic(of: guided))
+            )
+        }
+        let wide = try #require(figures[.float32]), narrow = try #require(figures[.bfloat16])
+        for (wide, narrow) in [(wide.own, narrow.own), (wide.judge, narrow.judge)] {
+            let spread = wide.range.upperBound - wide.range.lowerBound
+            #expect(abs(narrow.mean - wide.mean) <= spread, "\(narrow.seeds) in bfloat16, \(wide.seeds) in float32")
+            #expect(narrow.seeds != wide.seeds)
+        }
     }
 
     @Test func theFirstPassIsTheUnguidedPicture() async throws {
