@@ -94,14 +94,15 @@ extension ImageDecoder {
                         epsilon: 1e-6))
             }
             self.residuals = residuals
-            upsample = isLast ? nil : try weights.convolution("upsamplers.0.conv", from: outputs, to: outputs)
+            upsample =
+                isLast ? nil : try weights.convolution("upsamplers.0.conv", from: outputs, to: outputs, repeats: 2)
         }
 
         func callAsFunction(_ x: Variable) throws(TensorError) -> Variable {
             var x = x
             for residual in residuals { x = try residual(x) }
             guard let upsample else { return x }
-            return try upsample(try x.upsampled())
+            return try upsample(x)
         }
     }
 }

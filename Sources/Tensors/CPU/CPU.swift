@@ -43,6 +43,9 @@ public final class CPU: Device {
         openblas_set_num_threads(1)
     }
 
+    /// Gives memory that operations keep for the next of their size back to the system: for the end of a job.
+    public func releaseUnusedMemory() { Arena.shared.trim() }
+
     /// Cores that this process may run on: an affinity mask or `RECTIFID_THREADS` may leave fewer than the machine has.
     private static func availableThreads() -> Int {
         if let text = getenv("RECTIFID_THREADS"), let wanted = Int(String(cString: text)), wanted > 0 {
