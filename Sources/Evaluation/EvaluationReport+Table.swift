@@ -95,6 +95,7 @@ extension EvaluationReport {
         case .asked(let attribute): "\(attribute) as asked"
         case .kept(let attribute): "\(attribute) kept"
         case .iterations: "iterations made"
+        case .operations: "GFLOP a picture"
         case .seconds: "seconds a picture"
         }
     }
@@ -113,7 +114,11 @@ extension EvaluationReport {
     }
 
     private func number(_ value: Double, _ figure: Figure) -> String {
-        String(format: figure == .seconds ? "%.2f" : figure == .iterations ? "%.1f" : "%.3f", value)
+        switch figure {
+        case .seconds: String(format: "%.2f", value)
+        case .iterations, .operations: String(format: "%.1f", value)
+        default: String(format: "%.3f", value)
+        }
     }
 
     private func count(_ number: Int, _ singular: String, _ plural: String? = nil) -> String {

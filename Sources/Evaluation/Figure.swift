@@ -16,6 +16,8 @@ public enum Figure: Sendable, Hashable {
     case kept(String)
     /// Updates of the guidance that were made: fewer than asked for where it ends early.
     case iterations
+    /// 10^9 multiplications and additions of a guided run: what it costs on any machine, however busy.
+    case operations
     /// Seconds that the picture took.
     case seconds
 
@@ -30,6 +32,7 @@ public enum Figure: Sendable, Hashable {
         case .asked(let attribute): "asked.\(attribute)"
         case .kept(let attribute): "kept.\(attribute)"
         case .iterations: "iterations"
+        case .operations: "operations"
         case .seconds: "seconds"
         }
     }
@@ -37,14 +40,14 @@ public enum Figure: Sendable, Hashable {
     /// Whether it is yes or no of each picture, and so a share of all.
     var isShare: Bool {
         switch self {
-        case .own, .judge, .gap, .iterations, .seconds: false
+        case .own, .judge, .gap, .iterations, .operations, .seconds: false
         case .firstChoice, .face, .asked, .kept: true
         }
     }
 
     var isHighGood: Bool {
         switch self {
-        case .gap, .iterations, .seconds: false
+        case .gap, .iterations, .operations, .seconds: false
         default: true
         }
     }
@@ -52,7 +55,7 @@ public enum Figure: Sendable, Hashable {
     /// All figures, in the order of reports.
     static func all(attributes: [String]) -> [Figure] {
         [.own, .judge, .gap, .firstChoice, .face] + attributes.map(Figure.asked) + attributes.map(Figure.kept)
-            + [.iterations, .seconds]
+            + [.iterations, .operations, .seconds]
     }
 
     /// What a picture comes to; nil where this is not measured of it.
@@ -66,6 +69,7 @@ public enum Figure: Sendable, Hashable {
         case .asked(let attribute): score.asAsked[attribute].map { $0 ? 1 : 0 }
         case .kept(let attribute): score.kept?[attribute].map { $0 ? 1 : 0 }
         case .iterations: score.iterations.map(Double.init)
+        case .operations: score.operations.map { $0 / 1e9 }
         case .seconds: score.failure == nil ? score.seconds : nil
         }
     }

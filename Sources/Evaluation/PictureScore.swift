@@ -29,6 +29,8 @@ public struct PictureScore: Sendable, Hashable, Codable {
 
     /// Updates that the guidance made of a guided picture.
     public let iterations: Int?
+    /// Multiplications and additions of a guided picture's run, judging not included.
+    public let operations: Double?
     /// Seconds of computation, judging not included.
     public let seconds: Double
     /// Where the picture was written, if it was.

@@ -47,12 +47,13 @@ import Testing
         for name in [
             "reference", "prompt", "seed", "isGuided", "own", "best", "bestIteration", "judge", "choice",
             "isFirstChoice", "hasFace", "read", "read/scene", "asAsked", "asAsked/scene", "kept", "kept/scene",
-            "iterations", "seconds",
+            "iterations", "operations", "seconds",
         ] { expected.insert("pictures/\(name)") }
         let all =
             figures.flatMap { ["figures/unguided.\($0)", "figures/guided.\($0)", "byPrompt/\($0)"] }
             + [
                 "figures/guided.kept.scene", "byPrompt/kept.scene", "figures/guided.iterations", "byPrompt/iterations",
+                "figures/guided.operations", "byPrompt/operations",
                 "figures/autoencoder.psnr",
                 "figures/autoencoder.judge",
             ]
@@ -73,6 +74,7 @@ import Testing
             "judge's first choice of 2     0.500  0.000      -   1.000  1.000      -",
             "scene kept                        -      -      -   0.500  0.000      -",
             "iterations made                   -      -      -    30.0   30.0      -",
+            "GFLOP a picture                   -      -      -    25.0   25.0      -",
             "on the beach       0.925  0.700  1.000", "asked for but not read by a classifier: style",
             "guided.judge.worst  at least 0.7  0.650  MISSED", "autoencoder: 28.0 dB, worst 26.0",
             "4 pictures in 60 s (110 s of processor), 2 at once with 1 thread each, 200 MB at most",
