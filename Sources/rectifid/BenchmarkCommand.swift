@@ -32,8 +32,8 @@ struct BenchmarkCommand: ParsableCommand {
     )
     var only: [NetworkBenchmark.Subject] = []
 
-    @Option(help: "float32 or bfloat16.")
-    var precision = Precision.float32
+    @Option(help: "float32 or bfloat16; bfloat16 by default where the processor has it.")
+    var precision = CPU.preferredPrecision
 
     @OptionGroup var memory: MemoryOptions
 

@@ -49,7 +49,12 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "Side of the square that it sees, where its file does not say. [RECTIFID_DISCRIMINATOR_SIZE]")
     var discriminatorSize: Int?
 
-    @Option(help: "float32, or bfloat16, faster where the processor has it; float32 by default. [RECTIFID_PRECISION]")
+    @Option(
+        help: """
+            What the networks compute their products in, float32 or bfloat16; bfloat16 by default where the processor has \
+            it. Say one for a pool of unlike machines whose interrupted jobs shall end in the same bits. \
+            [RECTIFID_PRECISION]
+            """)
     var precision: Precision?
 
     @OptionGroup var memory: MemoryOptions
@@ -186,10 +191,14 @@ struct WorkerCommand: AsyncParsableCommand {
                 throw CommandFailure(.missingInput, "\(error)")
             }
             let start = ContinuousClock.now
-            let model = try Model(folder, judges: judges, precision: precision ?? .float32, recompute: memory.plan)
+            let model = try Model(
+                folder, judges: judges, precision: precision ?? CPU.preferredPrecision, recompute: memory.plan)
             logger.info(
                 "model loaded",
-                metadata: ["model": "\(model.id)", "hash": "\(model.hash)", "took": "\(ContinuousClock.now - start)"])
+                metadata: [
+                    "model": "\(model.id)", "hash": "\(model.hash)", "precision": "\(model.precision.rawValue)",
+                    "took": "\(ContinuousClock.now - start)",
+                ])
             return model
         }
     }
