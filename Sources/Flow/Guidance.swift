@@ -6,9 +6,8 @@ public struct Guidance: Sendable, Hashable {
     public var rate: Double
     /// How much of an update becomes the offset after each step.
     public var gain: Gain
-    /// Whether to keep no activations of steps and run each a second time on the way back: memory of one step instead of
-    /// all, for one more evaluation of the network per step.
-    public var recomputesSteps: Bool
+    /// Which steps run a second time on the way back, to spare memory.
+    public var recompute: Recompute
     /// The first pass to reach this similarity is the last, so that no gradient is computed in vain; nil for none.
     public var sufficientSimilarity: Float?
     /// The first pass to end a plateau of the similarity is the last; nil for none.
@@ -27,14 +26,14 @@ public struct Guidance: Sendable, Hashable {
     public var jacobianDepth: Int?
 
     public init(
-        iterations: Int, rate: Double = 1, gain: Gain = .derived, recomputesSteps: Bool = false,
+        iterations: Int, rate: Double = 1, gain: Gain = .derived, recompute: Recompute = .none,
         sufficientSimilarity: Float? = nil, plateau: Plateau? = nil, gradientDepth: Int? = nil,
         jacobianDepth: Int? = nil
     ) {
         self.iterations = iterations
         self.rate = rate
         self.gain = gain
-        self.recomputesSteps = recomputesSteps
+        self.recompute = recompute
         self.sufficientSimilarity = sufficientSimilarity
         self.plateau = plateau
         self.gradientDepth = gradientDepth

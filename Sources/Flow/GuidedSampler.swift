@@ -18,6 +18,7 @@ public struct GuidedSampler<Field: VelocityField, Goal: Objective> {
     private let schedule: Schedule
     private let guidance: Guidance
     private let gains: [Double]
+    private var memory: MemoryWatch
     /// The first step that gets a gradient, and the first whose network's Jacobian enters into it.
     private let first: (gradient: Int, jacobian: Int)
     private let noise: Tensor
@@ -57,6 +58,7 @@ public struct GuidedSampler<Field: VelocityField, Goal: Objective> {
         self.objective = objective
         self.schedule = schedule
         self.guidance = guidance
+        memory = MemoryWatch(guidance.recompute)
         self.noise = noise
         gains = try guidance.gain.resolved(for: schedule)
         first = try guidance.firstSteps(of: schedule.steps.count)
@@ -102,10 +104,13 @@ public struct GuidedSampler<Field: VelocityField, Goal: Objective> {
         guard !isFinished else { return nil }
         let iteration = completedIterations
         let isLast = iteration == guidance.iterations
-        var path = try forward(iteration: iteration, tracked: !isLast && !guidance.recomputesSteps)
+        var path = try forward(iteration: iteration, tracked: !isLast && memory.records)
         let tape = isLast ? nil : Tape()
         let latent = tape?.track(path.end) ?? Variable(path.end)
+        let used = noise.device.memoryInUse
         let evaluation = try objective(latent, iteration: iteration)
+        if !isLast { memory.note(objective: noise.device.memoryInUse - used) }
+        path.release(while: { memory.isShort(usedAfterObjective: noise.device.memoryInUse) })
         let loss = try evaluation.loss.tensor.number()
         guard loss.isFinite else { throw GuidanceError.notFinite(.loss, iteration: iteration, step: nil) }
 
@@ -144,9 +149,14 @@ extension GuidedSampler {
         /// x_1, ..., x_N.
         var states: [Tensor] = []
         var velocities: [Tensor] = []
-        /// One per step that is differentiated, in their order; empty in the last pass and where steps are recomputed.
+        /// The last steps of those that are differentiated, in their order; the others are recomputed.
         var tracked: [TrackedStep] = []
         var end: Tensor
+
+        /// Gives up records, the earliest first, while memory is short.
+        mutating func release(while isShort: () -> Bool) {
+            while !tracked.isEmpty, isShort() { tracked.removeFirst() }
+        }
     }
 
     /// Runs all steps.
@@ -165,6 +175,7 @@ extension GuidedSampler {
                 throw GuidanceError.notFinite(.state, iteration: iteration, step: step.index + 1)
             }
             if let tape { path.tracked.append(TrackedStep(tape: tape, start: x, end: y)) }
+            path.release(while: { memory.isShort(used: noise.device.memoryInUse) })
             path.states.append(state)
             path.velocities.append(velocity.tensor)
             path.end = state

@@ -1,6 +1,7 @@
 import Discriminators
 public import Flow
 import Foundation
+import Networks
 public import Raster
 public import Tensors
 
@@ -69,12 +70,15 @@ public struct GenerationRun {
         let effort = settings.effort
         let guidance = Guidance(
             iterations: settings.iterations, rate: settings.rate, gain: settings.gain,
-            // Activations of many steps would not fit a common machine's memory; few steps are kept, which is faster.
-            recomputesSteps: (effort.jacobianDepth ?? effort.gradientDepth ?? settings.steps) > 8,
+            recompute: model.recompute,
             sufficientSimilarity: effort.sufficientSimilarity, plateau: effort.plateau,
             gradientDepth: effort.gradientDepth, jacobianDepth: effort.jacobianDepth)
         sampler = try GuidedSampler(
-            field: field, objective: PictureObjective(decoder: model.decoder, comparison: comparison, clock: clock),
+            field: field,
+            objective: PictureObjective(
+                decoder: model.decoder,
+                recomputes: model.recompute.recomputes(activations: model.decoder.activationBytes(latent: shape)),
+                comparison: comparison, clock: clock),
             schedule: schedule, guidance: guidance, noise: start, resuming: resuming)
         self.settings = settings
         self.clock = clock

@@ -63,6 +63,12 @@ private struct ModelRun: PersonalizationRun {
     let request: GenerationRequest
     var run: GenerationRun
     private(set) var completedIterations: Int
+    private let end = EndOfRun()
+
+    /// Gives the memory of a job back when its run goes, so that an idle worker holds its weights and no more.
+    private final class EndOfRun: Sendable {
+        deinit { CPU.shared.releaseUnusedMemory() }
+    }
 
     init(model: Model, request: GenerationRequest, run: GenerationRun, completedIterations: Int) {
         self.model = model

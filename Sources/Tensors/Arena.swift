@@ -26,7 +26,14 @@ final class Arena: Sendable {
     private struct Map {
         /// Sorted by address; no two are neighbours.
         var free: [Extent]
+        /// Bytes, those outside of the range included.
         var used = 0
+        var mostUsed = 0
+
+        mutating func count(_ bytes: Int) {
+            used += bytes
+            mostUsed = max(mostUsed, used)
+        }
 
         /// The lowest place of `units`, so that what lives long gathers at the bottom.
         mutating func take(_ units: Int) -> Int? {
@@ -38,12 +45,10 @@ final class Arena: Sendable {
                 free[index].start += units
                 free[index].units -= units
             }
-            used += units
             return start
         }
 
         mutating func give(_ extent: Extent) {
-            used -= extent.units
             var (low, high) = (0, free.count)
             while low < high {
                 let middle = (low + high) / 2
@@ -81,19 +86,28 @@ final class Arena: Sendable {
 
     /// Memory of at least `count` bytes, aligned to 64, with whatever it held before; nil where there is none.
     func take(_ count: Int) -> UnsafeMutableRawPointer? {
-        if count >= Arena.unit / 2, let start = map.withLock({ $0.take(Arena.units(count)) }) {
-            return UnsafeMutableRawPointer(bitPattern: base + UInt(start * Arena.unit))
+        let start = map.withLock { map in
+            map.count(count)
+            return count >= Arena.unit / 2 ? map.take(Arena.units(count)) : nil
         }
+        if let start { return UnsafeMutableRawPointer(bitPattern: base + UInt(start * Arena.unit)) }
         var memory: UnsafeMutableRawPointer?
-        return posix_memalign(&memory, 64, max(64, count)) == 0 ? memory : nil
+        if posix_memalign(&memory, 64, max(64, count)) == 0 { return memory }
+        map.withLock { $0.count(-count) }
+        return nil
     }
 
     /// Takes back what `take` gave for the same count.
     func give(_ buffer: UnsafeMutableRawPointer, _ count: Int) {
         let address = UInt(bitPattern: buffer)
-        guard base > 0, address >= base, address < base + UInt(bytes) else { return free(buffer) }
-        let extent = Extent(start: Int(address - base) / Arena.unit, units: Arena.units(count))
-        map.withLock { $0.give(extent) }
+        let isWithin = base > 0 && address >= base && address < base + UInt(bytes)
+        map.withLock { map in
+            map.count(-count)
+            if isWithin {
+                map.give(Extent(start: Int(address - base) / Arena.unit, units: Arena.units(count)))
+            }
+        }
+        if !isWithin { free(buffer) }
     }
 
     /// Gives the memory of what is free back to the system: for the end of a job, since the next may be smaller or far
@@ -110,7 +124,12 @@ final class Arena: Sendable {
     }
 
     /// Bytes in use.
-    var used: Int { map.withLock { $0.used * Arena.unit } }
+    var used: Int { map.withLock { $0.used } }
+
+    /// The most bytes in use since ``forgetPeak()``.
+    var mostUsed: Int { map.withLock { $0.mostUsed } }
+
+    func forgetPeak() { map.withLock { $0.mostUsed = $0.used } }
 
     /// Extents that are free; one where nothing is in use.
     var freeExtents: Int { map.withLock { $0.free.count } }

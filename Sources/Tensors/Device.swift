@@ -82,6 +82,9 @@ public protocol Matrix: Sendable {
 /// Operands may be in either ``Precision``. Results are float32 unless the operation is told otherwise or says so.
 /// Statistics, softmax and sums are float32 or double always.
 public protocol Device: Sendable {
+    /// Bytes that the tensors of the process take, those of other jobs included.
+    var memoryInUse: Int { get }
+
     /// Takes weights `[O, kernel height, kernel width, I / groups]`; every product with them is in `precision`. A filter
     /// may be prepared for one window alone, which then is the only one that it can be used with.
     func filter(_ weights: Tensor, _ precision: Precision, for window: Window?) throws(TensorError) -> any Filter
@@ -144,19 +147,21 @@ public protocol Device: Sendable {
     ) throws(TensorError) -> (q: Tensor, k: Tensor?, v: Tensor?)
 
     // Normalisation.
-    /// Statistics `[N, 2, groups]` (mean, 1 / deviation) travel to the derivative, which is in the format of `x`. With
-    /// `silu`, SiLU follows.
+    /// Statistics `[N, 2, groups]` (mean, 1 / deviation) travel to the derivative. With `silu`, SiLU follows.
     func groupNorm(
         _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor)
     func groupNormGradient(
-        _ x: Tensor, statistics: Tensor, groups: Int, weight: Tensor, bias: Tensor, silu: Bool, _ dy: Tensor
+        _ x: Tensor, statistics: Tensor, groups: Int, weight: Tensor, bias: Tensor, silu: Bool, _ dy: Tensor,
+        result: Precision
     ) throws(TensorError) -> Tensor
-    /// Over the innermost axis; statistics `[2, rows]`. The derivative is in the format of `x`.
+    /// Over the innermost axis; statistics `[2, rows]`.
     func layerNorm(
         _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor)
-    func layerNormGradient(_ x: Tensor, statistics: Tensor, weight: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor
+    func layerNormGradient(
+        _ x: Tensor, statistics: Tensor, weight: Tensor, _ dy: Tensor, result: Precision
+    ) throws(TensorError) -> Tensor
 
     // Moving data.
     func transpose(_ x: Tensor, axes: [Int]) throws(TensorError) -> Tensor

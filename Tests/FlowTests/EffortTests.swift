@@ -13,7 +13,7 @@ struct EffortTests {
         _ depth: Int?, _ jacobians: Int?, iterations: Int = 3, recomputes: Bool = false
     ) -> Guidance {
         Guidance(
-            iterations: iterations, rate: 0.75, recomputesSteps: recomputes, gradientDepth: depth,
+            iterations: iterations, rate: 0.75, recompute: recomputes ? .steps : .none, gradientDepth: depth,
             jacobianDepth: jacobians)
     }
 

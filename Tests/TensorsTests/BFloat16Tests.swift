@@ -99,7 +99,7 @@ import Testing
             let (y, statistics) = try cpu.groupNorm(
                 x, groups: 4, weight: weight, bias: bias, epsilon: 1e-5, silu: silu, result: format)
             let dx = try cpu.groupNormGradient(
-                x, statistics: statistics, groups: 4, weight: weight, bias: bias, silu: silu, dy)
+                x, statistics: statistics, groups: 4, weight: weight, bias: bias, silu: silu, dy, result: format)
             #expect(y.precision == format && dx.precision == format)
             return (y, dx)
         }
@@ -119,7 +119,8 @@ import Testing
             let (y, statistics) = try cpu.layerNorm(x, weight: weight, bias: bias, epsilon: 1e-5, result: format)
             return (
                 y,
-                try cpu.layerNormGradient(x, statistics: statistics, weight: weight, try dy.converted(to: format))
+                try cpu.layerNormGradient(
+                    x, statistics: statistics, weight: weight, try dy.converted(to: format), result: format)
             )
         }
         let (narrow, wide) = (try run(.bfloat16), try run(.float32))

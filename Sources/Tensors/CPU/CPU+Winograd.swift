@@ -38,6 +38,7 @@
             _ picture: rectifid_winograd_picture, _ x: Tensor, _ words: Tensor, bias: Tensor?, _ shape: Shape,
             _ result: Precision, _ operation: String
         ) throws(TensorError) -> Tensor {
+            guard shape.count > 0 else { return try Tensor(repeating: 0, shape: shape).converted(to: result) }
             var picture = picture
             let plan = WinogradPlan(&picture, images: shape[0], threads: threads)
             let (from, to) = (x.shape.count / shape[0], shape.count / shape[0])
