@@ -173,7 +173,10 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "GenerationTests",
-            dependencies: ["Generation", "DemoModel", "Raster", "Flow", "Checkpoints", "Tensors", "TestSupport"],
+            dependencies: [
+                "Generation", "Autodiff", "Checkpoints", "DemoModel", "Discriminators", "Flow", "Raster", "Tensors",
+                "TestSupport",
+            ],
             swiftSettings: common),
         .testTarget(
             name: "EvaluationTests",
