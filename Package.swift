@@ -246,6 +246,11 @@ if Context.environment["RECTIFID_WITHOUT_ENGINE"] != nil {
     let ofEngine = engine.union(engine.map { "\($0)Tests" }).union(["TestSupport", "CommandTests"])
     package.products.removeAll { engine.contains($0.name) }
     package.targets.removeAll { ofEngine.contains($0.name) }
+    // What the thread sanitizer does not see of Swift's runtime, told to it in every program of the tests.
+    package.targets.append(.target(name: "CThreadSanitizer", path: "Tests/ThreadSanitizer"))
+    for target in package.targets where ["BrokerTestSupport", "TinyModel"].contains(target.name) {
+        target.dependencies.append("CThreadSanitizer")
+    }
     for target in package.targets where target.name == "FaultTests" {
         target.dependencies.removeAll { if case .byNameItem(let name, _) = $0 { engine.contains(name) } else { false } }
         target.exclude.append("ModelResumeTests.swift")

@@ -1,3 +1,4 @@
+import BrokerTestSupport
 import Testing
 
 @testable import Broker
@@ -44,6 +45,23 @@ struct InMemoryTests {
         #expect(try await broker.depth(of: "work").messages == 2)
         clock.advance(by: .seconds(25))
         #expect(try await broker.depth(of: "work").messages == 0)
+    }
+
+    @Test func `A node that is gone leaves nothing behind that waits for its clock`() async throws {
+        weak var clock: ManualClock?
+        do {
+            let ticking = ManualClock()
+            clock = ticking
+            let broker = InMemoryBroker(node: InMemoryNode(clock: ticking))
+            try await broker.declare(Topology(queues: [Queue("work")]))
+            for seconds in [30, 20, 10] {
+                try await broker.publish(
+                    OutgoingMessage(MessageProperties(expiration: .seconds(seconds)), body: []), exchange: "",
+                    routingKey: "work")
+            }
+            await broker.close()
+        }
+        try await eventually { clock == nil }
     }
 
     @Test func `Sleepers of a manual clock wake when their time has come or they are cancelled`() async throws {
