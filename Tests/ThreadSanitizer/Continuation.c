@@ -14,48 +14,37 @@ ASYNC void swift_continuation_await(void *context);
 SWIFT void swift_task_dealloc(void *memory);
 SWIFT void *swift_task_getCurrent(void);
 
-static SWIFT void (*runtime_resume)(void *task);
-static SWIFT void (*runtime_throwing_resume)(void *task);
-static SWIFT void (*runtime_throwing_resume_with_error)(void *task, void *error);
-static ASYNC void (*runtime_await)(void *context);
-static SWIFT void (*runtime_dealloc)(void *memory);
-static SWIFT void *(*runtime_current)(void);
-
-__attribute__((constructor)) static void find(void) {
-    runtime_resume = runtime_function("swift_continuation_resume");
-    runtime_throwing_resume = runtime_function("swift_continuation_throwingResume");
-    runtime_throwing_resume_with_error = runtime_function("swift_continuation_throwingResumeWithError");
-    runtime_await = runtime_function("swift_continuation_await");
-    runtime_dealloc = runtime_function("swift_task_dealloc");
-    runtime_current = runtime_function("swift_task_getCurrent");
-}
-
 SWIFT void swift_continuation_resume(void *task) {
+    RUNTIME(swift_continuation_resume, "swift_continuation_resume")
     release(task);
-    runtime_resume(task);
+    runtime(task);
 }
 
 SWIFT void swift_continuation_throwingResume(void *task) {
+    RUNTIME(swift_continuation_throwingResume, "swift_continuation_throwingResume")
     release(task);
-    runtime_throwing_resume(task);
+    runtime(task);
 }
 
 SWIFT void swift_continuation_throwingResumeWithError(void *task, void *error) {
+    RUNTIME(swift_continuation_throwingResumeWithError, "swift_continuation_throwingResumeWithError")
     release(task);
-    runtime_throwing_resume_with_error(task, error);
+    runtime(task, error);
 }
 
 static void follow_resumption(void) {
-    void *task = runtime_current();
+    void *task = swift_task_getCurrent();
     if (task) acquire(task);
 }
 
 ASYNC void swift_continuation_await(void *context) {
+    RUNTIME(swift_continuation_await, "swift_continuation_await")
     follow_resumption();
-    return runtime_await(context);
+    return runtime(context);
 }
 
 SWIFT void swift_task_dealloc(void *memory) {
-    runtime_dealloc(memory);
+    RUNTIME(swift_task_dealloc, "swift_task_dealloc")
+    runtime(memory);
     follow_resumption();
 }

@@ -16,28 +16,21 @@ SWIFT void lock_slowly(uint32_t thread, SELF void *mutex) __asm__(LOCK);
 SWIFT bool try_slowly(SELF void *mutex) __asm__(TRY);
 SWIFT void unlock_slowly(SELF void *mutex) __asm__(UNLOCK);
 
-static SWIFT void (*runtime_lock)(uint32_t thread, SELF void *mutex);
-static SWIFT bool (*runtime_try)(SELF void *mutex);
-static SWIFT void (*runtime_unlock)(SELF void *mutex);
-
-__attribute__((constructor)) static void find(void) {
-    runtime_lock = runtime_function(LOCK);
-    runtime_try = runtime_function(TRY);
-    runtime_unlock = runtime_function(UNLOCK);
-}
-
 SWIFT void lock_slowly(uint32_t thread, SELF void *mutex) {
-    runtime_lock(thread, mutex);
+    RUNTIME(lock_slowly, LOCK)
+    runtime(thread, mutex);
     acquire(mutex);
 }
 
 SWIFT bool try_slowly(SELF void *mutex) {
-    bool is_locked = runtime_try(mutex);
+    RUNTIME(try_slowly, TRY)
+    bool is_locked = runtime(mutex);
     if (is_locked) acquire(mutex);
     return is_locked;
 }
 
 SWIFT void unlock_slowly(SELF void *mutex) {
+    RUNTIME(unlock_slowly, UNLOCK)
     release(mutex);
-    runtime_unlock(mutex);
+    runtime(mutex);
 }

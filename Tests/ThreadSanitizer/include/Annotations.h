@@ -1,6 +1,7 @@
 #pragma once
 
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 // What the thread sanitizer cannot see of Swift's runtime, told to it: a program linked with this target has functions of
@@ -24,9 +25,13 @@ static inline void release(void *address) {
     if (__tsan_release) __tsan_release(address);
 }
 
-// The runtime's function: its libraries follow the program in the order of the search.
-static inline void *runtime_function(const char *name) {
-    void *function = dlsym(RTLD_NEXT, name);
-    if (!function) abort();
-    return function;
-}
+// Declares `runtime`, the runtime's own function of a name: its libraries follow the program in the order of the search.
+// Looked up when first called, which is while the libraries are initialised, before this program is.
+#define RUNTIME(function, name)                                                                    \
+    static _Atomic(__typeof__(&function)) found;                                                   \
+    __typeof__(&function) runtime = atomic_load_explicit(&found, memory_order_relaxed);            \
+    if (!runtime) {                                                                                \
+        runtime = (__typeof__(&function))dlsym(RTLD_NEXT, name);                                   \
+        if (!runtime) abort();                                                                     \
+        atomic_store_explicit(&found, runtime, memory_order_relaxed);                              \
+    }
