@@ -49,10 +49,11 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
-        // C of our own: kernels, the setjmp side of the picture codecs, bounded protobuf parsing; and generated C.
+        // C of our own: kernels, the setjmp side of the picture codecs, bounded protobuf parsing, the heap; and generated C.
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
         .target(name: "CCodec", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "CBoundedProtobuf", dependencies: ["CProtobufC"]),
+        .target(name: "CHeap"),
         .target(name: "CMessages", dependencies: ["CProtobufC"]),
         .target(name: "COnnx", dependencies: ["CProtobufC"]),
         .target(name: "CTransfer", dependencies: ["CCurl", "COpenSSL"]),
@@ -102,7 +103,7 @@ let package = Package(
         .target(
             name: "Jobs",
             dependencies: [
-                "RectifIDClient", "Raster", "Messages", "Broker", "ObjectStores",
+                "RectifIDClient", "Raster", "Messages", "Broker", "ObjectStores", "CHeap",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),

@@ -53,12 +53,17 @@ struct InMemoryTests {
             let ticking = ManualClock()
             clock = ticking
             let broker = InMemoryBroker(node: InMemoryNode(clock: ticking))
-            try await broker.declare(Topology(queues: [Queue("work")]))
-            for seconds in [30, 20, 10] {
+            let seconds = [30, 20, 10]
+            try await broker.declare(Topology(queues: seconds.map { Queue("queue-\($0)") }))
+            for seconds in seconds {
                 try await broker.publish(
                     OutgoingMessage(MessageProperties(expiration: .seconds(seconds)), body: []), exchange: "",
-                    routingKey: "work")
+                    routingKey: "queue-\(seconds)")
             }
+            // The first is over, and who asks for the next finds it waiting already.
+            ticking.advance(by: .seconds(10))
+            #expect(try await broker.depth(of: "queue-10").messages == 0)
+            #expect(try await broker.depth(of: "queue-20").messages == 1)
             await broker.close()
         }
         try await eventually { clock == nil }

@@ -40,6 +40,7 @@ public final class InMemoryNode: Sendable {
 
     private func schedule(_ expiry: Duration) {
         timers.withLock { timers in
+            guard timers[expiry] == nil else { return }
             timers[expiry] = Task { [weak self, sleep] in
                 guard (try? await sleep(expiry)) != nil, let self else { return }
                 self.timers.withLock { $0[expiry] = nil }
