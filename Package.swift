@@ -178,7 +178,7 @@ let package = Package(
             swiftSettings: common),
         .testTarget(
             name: "EvaluationTests",
-            dependencies: ["Evaluation", "Generation", "DemoModel", "Raster"],
+            dependencies: ["Evaluation", "Flow", "Generation", "DemoModel", "Raster", "Tensors"],
             swiftSettings: common),
         .testTarget(
             name: "RectifIDClientTests",

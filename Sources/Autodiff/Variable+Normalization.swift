@@ -14,12 +14,13 @@ extension Variable {
         guard shape.rank >= 2, groups > 0, shape[-1] % groups == 0, weight.shape == [shape[-1]],
             bias.shape == weight.shape, shape.count > 0
         else { throw .mismatch("group norm", shape, weight.shape, "\(groups) groups must divide the channels") }
-        let x = tensor
         let (y, statistics) = try device.groupNorm(
-            x, groups: groups, weight: weight, bias: bias, epsilon: epsilon, silu: silu, result: result)
+            tensor, groups: groups, weight: weight, bias: bias, epsilon: epsilon, silu: silu, result: result)
+        let (x, precision) = (try recorded(asFor: result), tensor.precision)
         return mapped(y) { (dy) throws(TensorError) in
             try dy.device.groupNormGradient(
-                x, statistics: statistics, groups: groups, weight: weight, bias: bias, silu: silu, dy)
+                x, statistics: statistics, groups: groups, weight: weight, bias: bias, silu: silu, dy,
+                result: precision)
         }
     }
 
@@ -32,11 +33,17 @@ extension Variable {
         guard shape.rank >= 1, shape[-1] > 0, weight.shape == [shape[-1]], bias.shape == weight.shape else {
             throw .mismatch("layer norm", shape, weight.shape, "one weight and bias per channel are needed")
         }
-        let x = tensor
         let (y, statistics) = try device.layerNorm(
-            x, weight: weight, bias: bias, epsilon: epsilon, result: result)
+            tensor, weight: weight, bias: bias, epsilon: epsilon, result: result)
+        let (x, precision) = (try recorded(asFor: result), tensor.precision)
         return mapped(y) { (dy) throws(TensorError) in
-            try dy.device.layerNormGradient(x, statistics: statistics, weight: weight, dy)
+            try dy.device.layerNormGradient(x, statistics: statistics, weight: weight, dy, result: precision)
         }
+    }
+
+    /// What a record keeps of this variable: in 16 bit where that is all that the result has, since records of a whole
+    /// step are the most of a job's memory. The derivative's statistics are those of the exact numbers.
+    private func recorded(asFor result: Precision) throws(TensorError) -> Tensor {
+        isTracked ? try tensor.converted(to: result == .bfloat16 ? .bfloat16 : tensor.precision) : tensor
     }
 }

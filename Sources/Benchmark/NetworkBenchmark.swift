@@ -1,6 +1,6 @@
 import Autodiff
 import Checkpoints
-import Flow
+public import Flow
 import Networks
 public import Tensors
 
@@ -12,6 +12,8 @@ public struct NetworkBenchmark {
     public let precision: Precision
     /// Passes of the network in an iteration.
     public let steps: Int
+    /// Which steps of an iteration run a second time.
+    public let recompute: Recompute
     private let watch: Stopwatch
     private let network: UNet?
     private let decoder: ImageDecoder?
@@ -34,11 +36,11 @@ public struct NetworkBenchmark {
     ///
     /// - Throws: `CheckpointError` where memory runs out.
     public init(
-        _ scale: BenchmarkScale, height: Int, width: Int, precision: Precision, steps: Int = 4, repetitions: Int,
-        subjects: [Subject]
+        _ scale: BenchmarkScale, height: Int, width: Int, precision: Precision, steps: Int = 4,
+        recompute: Recompute = .none, repetitions: Int, subjects: [Subject]
     ) throws {
         (self.scale, self.height, self.width, self.precision) = (scale, height, width, precision)
-        (self.steps, self.subjects) = (steps, subjects)
+        (self.steps, self.recompute, self.subjects) = (steps, recompute, subjects)
         watch = Stopwatch(repetitions: repetitions)
         let weights = Weights(RandomWeights(), precision: precision)
         network = subjects.contains { $0.needsNetwork } ? try UNet(try scale.unet(), weights["unet"]) : nil
@@ -52,57 +54,57 @@ public struct NetworkBenchmark {
     }
 
     private func measure(_ subject: Subject) throws -> Timing {
-        let prompts = scale.prompts
-        let batch = try noise([prompts, height / 8, width / 8, 4], seed: 1)
-        let latent = try noise([1, height / 8, width / 8, 4], seed: 2)
-        let sizes = "\(scale.rawValue), \(width) x \(height) pixels, \(precision.rawValue)"
-        let time: Float = 750
-        let text = try network.map { try conditioning(of: $0) }
-        switch subject {
-        case .unetForward:
-            return try watch.measure(subject.rawValue, "\(sizes), \(prompts) prompts") {
-                if let network, let text { _ = try network(Variable(batch), timestep: time, text) }
-            }
-        case .unetGradient:
-            return try watch.measure(subject.rawValue, "\(sizes), \(prompts) prompts") {
-                let tape = Tape()
-                let x = tape.track(batch)
-                guard let network, let text else { return }
-                let y = try network(x, timestep: time, text)
-                _ = try tape.gradients(of: y, withRespectTo: [x], seed: batch)
-            }
-        case .decoderForward:
-            return try watch.measure(subject.rawValue, sizes) { _ = try decoder?(Variable(latent)) }
-        case .decoderGradient:
-            return try watch.measure(subject.rawValue, sizes) {
-                let tape = Tape()
-                let x = tape.track(latent)
-                guard let y = try decoder?(x) else { return }
-                _ = try tape.gradients(of: try y.sum(), withRespectTo: [x])
-            }
-        case .iteration:
-            return try watch.measure(subject.rawValue, "\(sizes), \(steps) steps of \(prompts) prompts, decoder") {
-                if let network, let decoder, let text { try iterate(network, decoder, text, from: latent) }
-            }
-        }
+        let run = try prepare(subject)
+        return try watch.measure(subject.rawValue, run.sizes, run.body)
     }
 
-    /// One pass of the sampler with the gradients of every step's offset; a sum of the picture stands for the
-    /// discriminator, whose share of the work is a thousandth.
-    private func iterate(
-        _ network: UNet, _ decoder: ImageDecoder, _ text: TextConditioning, from latent: Tensor
-    ) throws {
-        let guidance = ClassifierFreeGuidance(scale: scale.prompts > 1 ? 3 : 1)
-        let tape = Tape()
-        var x = tape.track(latent)
-        var states = [x]
-        for step in 0..<steps {
-            let time = 1000 * Float(steps - step) / Float(steps)
-            let velocity = try guidance.batched(x) { try network($0, timestep: time, text) }
-            x = try x.adding(try velocity.scaled(by: -1 / Float(steps)))
-            states.append(x)
+    /// One run of a subject per call of the body, and its sizes in words.
+    ///
+    /// - Throws: `TensorError` where memory runs out; `GuidanceError` where the networks of the subject were not made.
+    public func prepare(_ subject: Subject) throws -> (sizes: String, body: () throws -> Void) {
+        let sizes = "\(scale.rawValue), \(width) x \(height) pixels, \(precision.rawValue)"
+        let latent = try noise([1, height / 8, width / 8, 4], seed: 2)
+        switch subject {
+        case .unetForward, .unetGradient:
+            guard let network else { throw GuidanceError.setting("the U-Net was not asked for") }
+            let batch = try noise([scale.prompts, height / 8, width / 8, 4], seed: 1), time: Float = 750
+            let text = try conditioning(of: network)
+            return (
+                "\(sizes), \(scale.prompts) prompts",
+                {
+                    guard subject == .unetGradient else {
+                        _ = try network(Variable(batch), timestep: time, text)
+                        return
+                    }
+                    let tape = Tape()
+                    let x = tape.track(batch)
+                    let y = try network(x, timestep: time, text)
+                    _ = try tape.gradients(of: y, withRespectTo: [x], seed: batch)
+                }
+            )
+        case .decoderForward, .decoderGradient:
+            guard let decoder else { throw GuidanceError.setting("the decoder was not asked for") }
+            return (
+                sizes,
+                {
+                    guard subject == .decoderGradient else {
+                        _ = try decoder(Variable(latent))
+                        return
+                    }
+                    let tape = Tape()
+                    let x = tape.track(latent)
+                    _ = try tape.gradients(of: try decoder(x).sum(), withRespectTo: [x])
+                }
+            )
+        case .iteration:
+            guard let network, let decoder else { throw GuidanceError.setting("a network was not asked for") }
+            var iteration = try GuidedIteration(
+                network, decoder, try conditioning(of: network), steps: steps, recompute: recompute, noise: latent)
+            return (
+                "\(sizes), \(steps) steps of \(scale.prompts) prompts, decoder, gradients of all",
+                { try iteration.run() }
+            )
         }
-        _ = try tape.gradients(of: try decoder(x).sum(), withRespectTo: states)
     }
 
     private func conditioning(of network: UNet) throws -> TextConditioning {

@@ -13,6 +13,8 @@ struct Stopwatch {
         let operations = profile.entries.values.reduce(0) { $0 + $1.operations }
         // The first run prepares weights and kernels: where the time goes is asked of a later one.
         var seconds: [Double] = []
+        let before = CPU.shared.memoryInUse
+        CPU.shared.forgetPeakMemory()
         let steady = OperationProfile()
         for index in 0..<max(1, repetitions) {
             let start = ContinuousClock.now
@@ -22,7 +24,7 @@ struct Stopwatch {
         }
         return Timing(
             name: name, subject: subject, seconds: seconds, operations: operations, profile: steady.entries,
-            peakMemory: Stopwatch.peakMemory)
+            peakMemory: Stopwatch.peakMemory, tensorMemory: (before, CPU.shared.peakMemory))
     }
 
     /// `VmHWM` of Linux, in bytes.

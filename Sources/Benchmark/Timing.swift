@@ -14,6 +14,8 @@ public struct Timing: Sendable {
     public let profile: [String: OperationProfile.Entry]
     /// Largest resident memory of the process so far, in bytes; 0 where the system does not say.
     public let peakMemory: Int
+    /// Bytes of tensors before the runs, which are the weights, and at most during them.
+    public let tensorMemory: (before: Int, most: Int)
 
     public var median: Double {
         let sorted = seconds.sorted(), middle = sorted.count / 2

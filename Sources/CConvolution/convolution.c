@@ -63,6 +63,11 @@ bool rectifid_convolution_multiplies_bfloat16(void) {
     return (isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
 }
 
+bool rectifid_convolution_multiplies_tiles(void) {
+    const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+    return (isa & dnnl_cpu_isa_avx512_core_amx) == dnnl_cpu_isa_avx512_core_amx;
+}
+
 // Pictures in memory are [N, H, W, C]; oneDNN names dimensions in the order N, C, H, W whatever the memory's.
 static dnnl_status_t picture(dnnl_memory_desc_t *description, dnnl_data_type_t type, int64_t n, int64_t h, int64_t w,
                              int64_t c) {

@@ -1,54 +1,9 @@
-#include "narrow_product.h"
+#include "narrow_factor.h"
+#include "narrow_vectors.h"
 
 #include <string.h>
 
-static size_t pairs_of(size_t inner) { return (inner + 1) / 2; }
-static size_t padded(size_t columns) { return (columns + 15) / 16 * 16; }
-static size_t width_at(size_t column, size_t columns) {
-    const size_t rest = padded(columns) - column;
-    return rest < RECTIFID_PANEL ? rest : RECTIFID_PANEL;
-}
-
-size_t rectifid_packed_words(size_t inner, size_t columns) { return pairs_of(inner) * padded(columns); }
-
-void rectifid_pack_transposed(const uint16_t *x, size_t stride, size_t columns, size_t inner, uint32_t *packed) {
-    const size_t pairs = pairs_of(inner);
-    for (size_t from = 0; from < padded(columns); from += RECTIFID_PANEL) {
-        const size_t width = width_at(from, columns);
-        uint32_t *panel = packed + from * pairs;
-        for (size_t i = 0; i < width; i++) {
-            const uint16_t *row = x + (from + i) * stride;
-            for (size_t k = 0; k < pairs; k++) {
-                const uint32_t low = from + i < columns ? row[2 * k] : 0;
-                const uint32_t high = from + i < columns && 2 * k + 1 < inner ? row[2 * k + 1] : 0;
-                panel[k * width + i] = low | high << 16;
-            }
-        }
-    }
-}
-
-void rectifid_pack(const uint16_t *x, size_t stride, size_t inner, size_t columns, uint32_t *packed) {
-    const size_t pairs = pairs_of(inner);
-    for (size_t from = 0; from < padded(columns); from += RECTIFID_PANEL) {
-        const size_t width = width_at(from, columns), there = columns - from < width ? columns - from : width;
-        uint32_t *panel = packed + from * pairs;
-        for (size_t k = 0; k < pairs; k++, panel += width) {
-            const uint16_t *even = x + 2 * k * stride + from;
-            if (2 * k + 1 < inner)
-                for (size_t i = 0; i < there; i++) panel[i] = (uint32_t)even[i] | (uint32_t)even[stride + i] << 16;
-            else
-                for (size_t i = 0; i < there; i++) panel[i] = even[i];
-            for (size_t i = there; i < width; i++) panel[i] = 0;
-        }
-    }
-}
-
 #if defined(__x86_64__)
-
-#include <immintrin.h>
-
-#define NARROW __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
-#define TILE static inline __attribute__((always_inline)) NARROW
 
 bool rectifid_has_narrow_product(void) {
     __builtin_cpu_init();
@@ -57,7 +12,7 @@ bool rectifid_has_narrow_product(void) {
 }
 
 // `rows` x 16 `vectors` of C in registers: eight rows of three vectors leave room for three of B and one of A.
-TILE void tile(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
+STEP void tile(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
                bool accumulate, const int rows, const int vectors) {
     __m512 sums[8][3];
     for (int r = 0; r < rows; r++)
@@ -78,7 +33,7 @@ TILE void tile(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pai
 }
 
 // All rows against one panel of a width known when this is compiled.
-TILE void panel(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
+STEP void panel(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
                 size_t rows, bool accumulate, const int vectors) {
     size_t r = 0;
     for (; r + 8 <= rows; r += 8)
@@ -95,12 +50,46 @@ void rectifid_narrow_product(const uint16_t *a, size_t a_stride, const uint32_t 
                              size_t rows, size_t columns, bool accumulate) {
     b += first_column * all_pairs;
     for (size_t from = 0; from < columns; from += RECTIFID_PANEL) {
-        const size_t width = width_at(from, columns);
+        const size_t width = panel_width(from, columns);
         const uint32_t *right = b + from * all_pairs + first_pair * width;
         switch (width) {
         case 48: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, 3); break;
         case 32: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, 2); break;
         default: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, 1); break;
+        }
+    }
+}
+
+// Rows whose numbers stay in the second cache while panels go by.
+static size_t row_block(size_t inner) {
+    const size_t rows = (384 << 10) / (2 * inner) / 8 * 8;
+    return rows < 32 ? 32 : rows > RECTIFID_LINEAR_ROWS ? RECTIFID_LINEAR_ROWS : rows;
+}
+
+NARROW
+static void write_rows(const float *sums, const float *bias, void *out, bool narrow, size_t at, size_t stride,
+                       size_t rows, size_t width) {
+    for (size_t c = 0; c < width; c += 16) {
+        const __m512 shift = bias ? _mm512_loadu_ps(bias + c) : _mm512_setzero_ps();
+        for (size_t r = 0; r < rows; r++) {
+            const __m512 sum = _mm512_add_ps(_mm512_loadu_ps(sums + r * RECTIFID_PANEL + c), shift);
+            if (narrow) store_narrow((uint16_t *)out + at + r * stride + c, sum);
+            else _mm512_storeu_ps((float *)out + at + r * stride + c, sum);
+        }
+    }
+}
+
+void rectifid_narrow_linear(const uint16_t *x, size_t inner, const uint32_t *matrix, size_t outputs, const float *bias,
+                            void *out, bool narrow, size_t first_row, size_t last_row, size_t first_panel,
+                            size_t last_panel, float *scratch) {
+    const size_t block = row_block(inner), pairs = pairs_of(inner);
+    for (size_t row = first_row; row < last_row; row += block) {
+        const size_t rows = last_row - row < block ? last_row - row : block;
+        for (size_t panel = first_panel; panel < last_panel; panel++) {
+            const size_t column = panel * RECTIFID_PANEL, width = panel_width(column, outputs);
+            rectifid_narrow_product(x + row * inner, inner, matrix, pairs, 0, pairs, column, scratch, RECTIFID_PANEL, rows,
+                                    width, false);
+            write_rows(scratch, bias ? bias + column : NULL, out, narrow, row * outputs + column, outputs, rows, width);
         }
     }
 }
@@ -114,6 +103,14 @@ void rectifid_narrow_product(const uint16_t *a, size_t a_stride, const uint32_t 
                              size_t rows, size_t columns, bool accumulate) {
     (void)a, (void)a_stride, (void)b, (void)all_pairs, (void)first_pair, (void)pairs, (void)first_column, (void)c;
     (void)c_stride, (void)rows, (void)columns, (void)accumulate;
+    __builtin_trap();
+}
+
+void rectifid_narrow_linear(const uint16_t *x, size_t inner, const uint32_t *matrix, size_t outputs, const float *bias,
+                            void *out, bool narrow, size_t first_row, size_t last_row, size_t first_panel,
+                            size_t last_panel, float *scratch) {
+    (void)x, (void)inner, (void)matrix, (void)outputs, (void)bias, (void)out, (void)narrow, (void)first_row;
+    (void)last_row, (void)first_panel, (void)last_panel, (void)scratch;
     __builtin_trap();
 }
 

@@ -71,20 +71,20 @@ void rectifid_scale_channels_moments(const void *x, rectifid_format format, cons
 RECTIFID_VECTORIZE
 void rectifid_scale_channels_gradient(const void *x, rectifid_format format, const void *dy, rectifid_format dy_format,
                                       const float *restrict scale, const float *restrict offset, bool with_silu,
-                                      const float *restrict pull, const float *restrict level, void *dx, size_t rows,
-                                      size_t c) {
+                                      const float *restrict pull, const float *restrict level, void *dx,
+                                      rectifid_format dx_format, size_t rows, size_t c) {
     float x_buffer[RUN], dy_buffer[RUN], dx_buffer[RUN];
     for (size_t r = 0; r < rows; r++)
         for (size_t from = 0; from < c; from += RUN) {
             const size_t n = run_length(from, c), at = r * c + from;
             const float *restrict row = read_run(x, format, at, n, x_buffer);
             const float *restrict back = read_run(dy, dy_format, at, n, dy_buffer);
-            float *restrict out = run_to_write(dx, format, at, dx_buffer);
+            float *restrict out = run_to_write(dx, dx_format, at, dx_buffer);
             for (size_t i = 0; i < n; i++) {
                 const float e = slope(row[i], scale[from + i], offset[from + i], with_silu, back[i]);
                 out[i] = e * scale[from + i] - row[i] * pull[from + i] + level[from + i];
             }
-            write_run(dx, format, at, n, dx_buffer);
+            write_run(dx, dx_format, at, n, dx_buffer);
         }
 }
 
@@ -123,7 +123,8 @@ void rectifid_layer_normalize(const void *x, rectifid_format format, const float
 RECTIFID_VECTORIZE
 void rectifid_layer_normalize_gradient(const void *x, rectifid_format format, const float *restrict mean,
                                        const float *restrict inverse_deviation, const float *restrict weight,
-                                       const void *dy, rectifid_format dy_format, void *dx, size_t rows, size_t c) {
+                                       const void *dy, rectifid_format dy_format, void *dx, rectifid_format dx_format,
+                                       size_t rows, size_t c) {
     RECTIFID_REASSOCIATE
     float x_buffer[RUN], dy_buffer[RUN], dx_buffer[RUN];
     for (size_t r = 0; r < rows; r++) {
@@ -145,10 +146,10 @@ void rectifid_layer_normalize_gradient(const void *x, rectifid_format format, co
             const size_t n = run_length(from, c), at = r * c + from;
             const float *restrict row = read_run(x, format, at, n, x_buffer);
             const float *restrict back = read_run(dy, dy_format, at, n, dy_buffer);
-            float *restrict out = run_to_write(dx, format, at, dx_buffer);
+            float *restrict out = run_to_write(dx, dx_format, at, dx_buffer);
             for (size_t i = 0; i < n; i++)
                 out[i] = d * (back[i] * weight[from + i] - sum - (row[i] - m) * d * along);
-            write_run(dx, format, at, n, dx_buffer);
+            write_run(dx, dx_format, at, n, dx_buffer);
         }
     }
 }

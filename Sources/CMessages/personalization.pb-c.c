@@ -1420,7 +1420,7 @@ const ProtobufCMessageDescriptor rectifid__v1__output__descriptor =
   (ProtobufCMessageInit) rectifid__v1__output__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor rectifid__v1__personalize_request__field_descriptors[19] =
+static const ProtobufCFieldDescriptor rectifid__v1__personalize_request__field_descriptors[24] =
 {
   {
     "references",
@@ -1650,16 +1650,81 @@ static const ProtobufCFieldDescriptor rectifid__v1__personalize_request__field_d
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "gradient_depth",
+    20,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Rectifid__V1__PersonalizeRequest, gradient_depth),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "jacobian_depth",
+    21,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    offsetof(Rectifid__V1__PersonalizeRequest, jacobian_depth_choice_case),
+    offsetof(Rectifid__V1__PersonalizeRequest, jacobian_depth),
+    NULL,
+    NULL,
+    0 | PROTOBUF_C_FIELD_FLAG_ONEOF,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "cfg_gradient",
+    22,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Rectifid__V1__PersonalizeRequest, cfg_gradient),
+    &rectifid__v1__cfg_gradient__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "plateau_patience",
+    23,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Rectifid__V1__PersonalizeRequest, plateau_patience),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+  {
+    "plateau_tolerance",
+    24,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_FLOAT,
+    0,   /* quantifier_offset */
+    offsetof(Rectifid__V1__PersonalizeRequest, plateau_tolerance),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned rectifid__v1__personalize_request__field_indices_by_name[] = {
+  21,   /* field[21] = cfg_gradient */
   11,   /* field[11] = cfg_scale */
   12,   /* field[12] = flow */
   10,   /* field[10] = gain */
+  19,   /* field[19] = gradient_depth */
   6,   /* field[6] = height */
   8,   /* field[8] = iterations */
+  20,   /* field[20] = jacobian_depth */
   3,   /* field[3] = model_id */
   2,   /* field[2] = negative_prompt */
   14,   /* field[14] = output */
+  22,   /* field[22] = plateau_patience */
+  23,   /* field[23] = plateau_tolerance */
   16,   /* field[16] = preview_interval */
   15,   /* field[15] = progress_interval */
   1,   /* field[1] = prompt */
@@ -1675,7 +1740,7 @@ static const unsigned rectifid__v1__personalize_request__field_indices_by_name[]
 static const ProtobufCIntRange rectifid__v1__personalize_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 19 }
+  { 0, 24 }
 };
 const ProtobufCMessageDescriptor rectifid__v1__personalize_request__descriptor =
 {
@@ -1685,7 +1750,7 @@ const ProtobufCMessageDescriptor rectifid__v1__personalize_request__descriptor =
   "Rectifid__V1__PersonalizeRequest",
   "rectifid.v1",
   sizeof(Rectifid__V1__PersonalizeRequest),
-  19,
+  24,
   rectifid__v1__personalize_request__field_descriptors,
   rectifid__v1__personalize_request__field_indices_by_name,
   1,  rectifid__v1__personalize_request__number_ranges,
@@ -3596,6 +3661,36 @@ const ProtobufCEnumDescriptor rectifid__v1__flow__descriptor =
   rectifid__v1__flow__enum_values_by_name,
   1,
   rectifid__v1__flow__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
+static const ProtobufCEnumValue rectifid__v1__cfg_gradient__enum_values_by_number[3] =
+{
+  { "CFG_GRADIENT_UNSPECIFIED", "RECTIFID__V1__CFG_GRADIENT__CFG_GRADIENT_UNSPECIFIED", 0 },
+  { "CFG_GRADIENT_BOTH", "RECTIFID__V1__CFG_GRADIENT__CFG_GRADIENT_BOTH", 1 },
+  { "CFG_GRADIENT_CONDITIONAL", "RECTIFID__V1__CFG_GRADIENT__CFG_GRADIENT_CONDITIONAL", 2 },
+};
+static const ProtobufCIntRange rectifid__v1__cfg_gradient__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex rectifid__v1__cfg_gradient__enum_values_by_name[3] =
+{
+  { "CFG_GRADIENT_BOTH", 1 },
+  { "CFG_GRADIENT_CONDITIONAL", 2 },
+  { "CFG_GRADIENT_UNSPECIFIED", 0 },
+};
+const ProtobufCEnumDescriptor rectifid__v1__cfg_gradient__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "rectifid.v1.CfgGradient",
+  "CfgGradient",
+  "Rectifid__V1__CfgGradient",
+  "rectifid.v1",
+  3,
+  rectifid__v1__cfg_gradient__enum_values_by_number,
+  3,
+  rectifid__v1__cfg_gradient__enum_values_by_name,
+  1,
+  rectifid__v1__cfg_gradient__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
 static const ProtobufCEnumValue rectifid__v1__image_format__enum_values_by_number[3] =

@@ -10,12 +10,14 @@ public struct EvaluationPlan: Sendable {
         public var rate: Double?
         public var gain: Gain?
         public var cfgScale: Float?
+        public var effort: GuidanceEffort
 
         public init(
-            steps: Int? = nil, iterations: Int? = nil, rate: Double? = nil, gain: Gain? = nil, cfgScale: Float? = nil
+            steps: Int? = nil, iterations: Int? = nil, rate: Double? = nil, gain: Gain? = nil, cfgScale: Float? = nil,
+            effort: GuidanceEffort = GuidanceEffort()
         ) {
             (self.steps, self.iterations, self.rate) = (steps, iterations, rate)
-            (self.gain, self.cfgScale) = (gain, cfgScale)
+            (self.gain, self.cfgScale, self.effort) = (gain, cfgScale, effort)
         }
     }
 
@@ -72,6 +74,7 @@ public struct EvaluationPlan: Sendable {
         request.rate = overrides.rate
         request.gain = overrides.gain
         request.cfgScale = overrides.cfgScale
+        request.effort = overrides.effort
         return request
     }
 

@@ -15,7 +15,11 @@ extension EvaluationReport {
             \(count(prompts.count, "prompt")) x \(count(seeds.count, "seed")), \(settings.width) x \(settings.height) pixels
             \(settings.flow) flow, \(settings.steps) steps, cfg \(settings.cfg); guidance of \
             \(settings.iterations) iterations, rate \(settings.rate), gain \(gain)
-            """ + (isComplete ? "" : "\nSTOPPED: \(pictures.count) of \(planned) pictures")
+            """ + effort + (isComplete ? "" : "\nSTOPPED: \(pictures.count) of \(planned) pictures")
+    }
+
+    private var effort: String {
+        (settings.effort ?? [:]).sorted { $0.key < $1.key }.map { ", \($0.key) \($0.value)" }.joined()
     }
 
     /// Rows of the figures: mean, worst and the seeds' range, unguided and guided.
@@ -90,6 +94,8 @@ extension EvaluationReport {
         case .face: "face found"
         case .asked(let attribute): "\(attribute) as asked"
         case .kept(let attribute): "\(attribute) kept"
+        case .iterations: "iterations made"
+        case .operations: "GFLOP a picture"
         case .seconds: "seconds a picture"
         }
     }
@@ -108,7 +114,11 @@ extension EvaluationReport {
     }
 
     private func number(_ value: Double, _ figure: Figure) -> String {
-        String(format: figure == .seconds ? "%.2f" : "%.3f", value)
+        switch figure {
+        case .seconds: String(format: "%.2f", value)
+        case .iterations, .operations: String(format: "%.1f", value)
+        default: String(format: "%.3f", value)
+        }
     }
 
     private func count(_ number: Int, _ singular: String, _ plural: String? = nil) -> String {

@@ -38,6 +38,8 @@ public struct EvaluationReport: Sendable, Codable {
         public let gain: String
         public let cfg: Float
         public let flow: String
+        /// What makes guidance cheaper or ends it early, in the words of the command line; nil for the paper's method.
+        public var effort: [String: String]?
     }
 
     /// What it took.
@@ -137,5 +139,7 @@ extension EvaluationReport.SettingsRecord {
             }
         cfg = settings.cfgScale
         flow = settings.flow.rawValue
+        let words = settings.effort.words
+        effort = words.isEmpty ? nil : Dictionary(uniqueKeysWithValues: words.map { ($0.name, $0.value) })
     }
 }

@@ -92,17 +92,23 @@ public struct EvaluationRun: Sendable {
         do {
             let clock = ContinuousClock()
             let start = clock.now
-            var run = try model.begin(request)
-            while let pass = try run.next() {
+            // Judging is not part of making a picture, so that only the model's own work is counted.
+            let profile = OperationProfile()
+            var run = try CPU.$profile.withValue(profile) { try model.begin(request) }
+            while let pass = try CPU.$profile.withValue(profile, operation: { try run.next() }) {
                 if isStopped() { return nil }
                 if pass.iteration == 0 {
                     let seconds = run.timings.filter { PicturePair.unguidedPhases.contains($0.phase) }
                         .reduce(0) { $0 + $1.seconds }
-                    try pair.add(try pass.picture(), of: run, request, model, isGuided: false, seconds: seconds)
+                    try pair.add(
+                        try pass.picture(), of: run, request, model, isGuided: false, seconds: seconds,
+                        operations: profile.operations)
                 }
                 if pass.isLast, pass.iterations > 0 {
                     let seconds = (clock.now - start) / .seconds(1) - pair.overhead
-                    try pair.add(try pass.picture(), of: run, request, model, isGuided: true, seconds: seconds)
+                    try pair.add(
+                        try pass.picture(), of: run, request, model, isGuided: true, seconds: seconds,
+                        operations: profile.operations)
                 }
             }
         } catch let error as GenerationError where error.kind == .lostSubject {

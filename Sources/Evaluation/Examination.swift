@@ -19,6 +19,8 @@ public struct Examination: Sendable {
         /// Similarity of every pass up to this one.
         let similarities: [Float]
         let seconds: Double
+        /// Multiplications and additions of the run so far.
+        let operations: Double
         let file: String?
         /// What the unguided picture has right; nil of itself.
         let unguided: [String: Bool]?
@@ -46,6 +48,7 @@ public struct Examination: Sendable {
         let asAsked = PictureScore.compare(read, with: prompt.asked)
         let choice = Gallery.choice(among: verdict.cosines)
         let passes = subject.similarities
+        let isMade = subject.isGuided && failure == nil
         let best = passes.indices.max { (passes[$0], -$0) < (passes[$1], -$1) } ?? 0
         return PictureScore(
             reference: plan.references[item.person].name, prompt: prompt.text, seed: plan.seeds[item.seed],
@@ -55,7 +58,8 @@ public struct Examination: Sendable {
             choice: choice.map { plan.references[$0].name },
             isFirstChoice: judge.comparesFaces ? choice == item.person : nil, hasFace: verdict.hasFace,
             read: failure == nil ? read : [:], asAsked: asAsked,
-            kept: subject.unguided.map { PictureScore.kept(asAsked, of: $0) }, seconds: subject.seconds,
-            file: subject.file, failure: failure)
+            kept: subject.unguided.map { PictureScore.kept(asAsked, of: $0) },
+            iterations: isMade ? passes.count - 1 : nil, operations: isMade ? subject.operations : nil,
+            seconds: subject.seconds, file: subject.file, failure: failure)
     }
 }

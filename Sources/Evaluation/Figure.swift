@@ -14,6 +14,10 @@ public enum Figure: Sendable, Hashable {
     case asked(String)
     /// Whether a guided picture shows what was asked of an attribute where the unguided one did.
     case kept(String)
+    /// Updates of the guidance that were made: fewer than asked for where it ends early.
+    case iterations
+    /// 10^9 multiplications and additions of a guided run: what it costs on any machine, however busy.
+    case operations
     /// Seconds that the picture took.
     case seconds
 
@@ -27,6 +31,8 @@ public enum Figure: Sendable, Hashable {
         case .face: "face"
         case .asked(let attribute): "asked.\(attribute)"
         case .kept(let attribute): "kept.\(attribute)"
+        case .iterations: "iterations"
+        case .operations: "operations"
         case .seconds: "seconds"
         }
     }
@@ -34,17 +40,22 @@ public enum Figure: Sendable, Hashable {
     /// Whether it is yes or no of each picture, and so a share of all.
     var isShare: Bool {
         switch self {
-        case .own, .judge, .gap, .seconds: false
+        case .own, .judge, .gap, .iterations, .operations, .seconds: false
         case .firstChoice, .face, .asked, .kept: true
         }
     }
 
-    var isHighGood: Bool { self != .gap && self != .seconds }
+    var isHighGood: Bool {
+        switch self {
+        case .gap, .iterations, .operations, .seconds: false
+        default: true
+        }
+    }
 
     /// All figures, in the order of reports.
     static func all(attributes: [String]) -> [Figure] {
         [.own, .judge, .gap, .firstChoice, .face] + attributes.map(Figure.asked) + attributes.map(Figure.kept)
-            + [.seconds]
+            + [.iterations, .operations, .seconds]
     }
 
     /// What a picture comes to; nil where this is not measured of it.
@@ -57,6 +68,8 @@ public enum Figure: Sendable, Hashable {
         case .face: score.hasFace ? 1 : 0
         case .asked(let attribute): score.asAsked[attribute].map { $0 ? 1 : 0 }
         case .kept(let attribute): score.kept?[attribute].map { $0 ? 1 : 0 }
+        case .iterations: score.iterations.map(Double.init)
+        case .operations: score.operations.map { $0 / 1e9 }
         case .seconds: score.failure == nil ? score.seconds : nil
         }
     }

@@ -22,7 +22,7 @@ struct PicturePair {
     /// Takes a run's latest picture in.
     mutating func add(
         _ picture: Picture, of run: GenerationRun, _ request: GenerationRequest, _ model: Model, isGuided: Bool,
-        seconds: Double
+        seconds: Double, operations: Double
     ) throws(EvaluationError) {
         let clock = ContinuousClock()
         let start = clock.now
@@ -33,23 +33,26 @@ struct PicturePair {
         scores.append(
             try examination.score(
                 picture,
-                subject(isGuided: isGuided, similarities: run.similarities, seconds: seconds, file: file)))
+                subject(
+                    isGuided: isGuided, similarities: run.similarities, seconds: seconds, operations: operations,
+                    file: file)))
     }
 
     /// Counts the pictures that could not be made as pictures without a face.
     mutating func lose(because failure: String, isGuided: Bool) {
         let missing = isGuided ? [false, true] : [false]
         for isGuided in missing.dropFirst(scores.count) {
-            let lost = subject(isGuided: isGuided, similarities: [], seconds: 0, file: nil)
+            let lost = subject(isGuided: isGuided, similarities: [], seconds: 0, operations: 0, file: nil)
             scores.append(examination.score(lost: lost, because: failure))
         }
     }
 
     private func subject(
-        isGuided: Bool, similarities: [Float], seconds: Double, file: String?
+        isGuided: Bool, similarities: [Float], seconds: Double, operations: Double, file: String?
     ) -> Examination.Subject {
         Examination.Subject(
-            plan: plan, item: item, isGuided: isGuided, similarities: similarities, seconds: seconds, file: file,
+            plan: plan, item: item, isGuided: isGuided, similarities: similarities, seconds: seconds,
+            operations: operations, file: file,
             unguided: isGuided ? scores.first?.asAsked : nil)
     }
 }

@@ -27,6 +27,10 @@ public struct PictureScore: Sendable, Hashable, Codable {
     /// The same of a guided picture, for the attributes that the unguided picture had right; nil of the latter.
     public let kept: [String: Bool]?
 
+    /// Updates that the guidance made of a guided picture.
+    public let iterations: Int?
+    /// Multiplications and additions of a guided picture's run, judging not included.
+    public let operations: Double?
     /// Seconds of computation, judging not included.
     public let seconds: Double
     /// Where the picture was written, if it was.

@@ -18,7 +18,8 @@ public struct GuidancePass<Details> {
     public let similarity: Float
     /// What the objective kept.
     public let details: Details
-    /// dL/dx_0, ..., dL/dx_{N-1} as they came, not normalised; empty in the last pass.
+    /// dL/dx_0, ..., dL/dx_{N-1} as they came, not normalised; zero beyond ``Guidance/gradientDepth``; empty in the last
+    /// pass.
     public let gradients: [Tensor]
     /// L2 norms of ``gradients``.
     public let gradientNorms: [Double]

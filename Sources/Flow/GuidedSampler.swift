@@ -11,13 +11,16 @@ public import Tensors
 ///
 /// Step k takes x_k to y_k; x_{k+1} is y_k + d_k in a piecewise flow, a_k + d_k in a 2-rectified flow, whose anchor a_k is
 /// y_k of the first pass. After a pass, d_k -= c_k * rate * g_k / max(1, |g_k|) with g_k = dL/dx_k, the gradient by the
-/// state where step k *starts*.
+/// state where step k *starts*; ``Guidance/gradientDepth`` and ``Guidance/jacobianDepth`` make g_k cheaper and coarser.
 public struct GuidedSampler<Field: VelocityField, Goal: Objective> {
     private let field: Field
     private let objective: Goal
     private let schedule: Schedule
     private let guidance: Guidance
     private let gains: [Double]
+    private var memory: MemoryWatch
+    /// The first step that gets a gradient, and the first whose network's Jacobian enters into it.
+    private let first: (gradient: Int, jacobian: Int)
     private let noise: Tensor
 
     private var offsets: [Tensor]
@@ -55,8 +58,16 @@ public struct GuidedSampler<Field: VelocityField, Goal: Objective> {
         self.objective = objective
         self.schedule = schedule
         self.guidance = guidance
+        memory = MemoryWatch(guidance.recompute)
         self.noise = noise
         gains = try guidance.gain.resolved(for: schedule)
+        first = try guidance.firstSteps(of: schedule.steps.count)
+        guard first.gradient == 0 || guidance.iterations == 0 || gains[first.gradient...].contains(where: { $0 != 0 })
+        else {
+            throw GuidanceError.setting(
+                "a gradient depth of \(gains.count - first.gradient) updates only offsets whose gain is 0;"
+                    + " take a greater depth or another gain")
+        }
         if let state {
             try state.check(iterations: guidance.iterations, schedule: schedule, latent: noise.shape)
             offsets = try state.offsets.map { try Tensor($0, shape: noise.shape) }
@@ -93,17 +104,19 @@ public struct GuidedSampler<Field: VelocityField, Goal: Objective> {
         guard !isFinished else { return nil }
         let iteration = completedIterations
         let isLast = iteration == guidance.iterations
-        var path = try forward(iteration: iteration, tracked: !isLast && !guidance.recomputesSteps)
+        var path = try forward(iteration: iteration, tracked: !isLast && memory.records)
         let tape = isLast ? nil : Tape()
         let latent = tape?.track(path.end) ?? Variable(path.end)
+        let used = noise.device.memoryInUse
         let evaluation = try objective(latent, iteration: iteration)
+        if !isLast { memory.note(objective: noise.device.memoryInUse - used) }
+        path.release(while: { memory.isShort(usedAfterObjective: noise.device.memoryInUse) })
         let loss = try evaluation.loss.tensor.number()
         guard loss.isFinite else { throw GuidanceError.notFinite(.loss, iteration: iteration, step: nil) }
 
         var gradients: [Tensor] = []
         var norms: [Double] = []
-        let suffices = guidance.sufficientSimilarity.map { evaluation.similarity >= $0 } ?? false
-        if let tape, !suffices {
+        if let tape, !guidance.isEnough(similarities + [evaluation.similarity]) {
             let end = try tape.gradients(of: evaluation.loss, withRespectTo: [latent])[0]
             (gradients, norms) = try backward(&path, from: end, iteration: iteration)
             try update(with: gradients, norms: norms)
@@ -136,9 +149,14 @@ extension GuidedSampler {
         /// x_1, ..., x_N.
         var states: [Tensor] = []
         var velocities: [Tensor] = []
-        /// One per step; empty where steps are not differentiated or are recomputed.
+        /// The last steps of those that are differentiated, in their order; the others are recomputed.
         var tracked: [TrackedStep] = []
         var end: Tensor
+
+        /// Gives up records, the earliest first, while memory is short.
+        mutating func release(while isShort: () -> Bool) {
+            while !tracked.isEmpty, isShort() { tracked.removeFirst() }
+        }
     }
 
     /// Runs all steps.
@@ -148,7 +166,7 @@ extension GuidedSampler {
     private func forward(iteration: Int, tracked: Bool) throws -> Path {
         var path = Path(end: noise)
         for step in schedule.steps {
-            let tape = tracked ? Tape() : nil
+            let tape = tracked && step.index >= first.jacobian ? Tape() : nil
             let x = tape?.track(path.end) ?? Variable(path.end)
             let (velocity, y) = try run(step, at: x)
             let base = anchors.isEmpty ? y.tensor : anchors[step.index]
@@ -157,6 +175,7 @@ extension GuidedSampler {
                 throw GuidanceError.notFinite(.state, iteration: iteration, step: step.index + 1)
             }
             if let tape { path.tracked.append(TrackedStep(tape: tape, start: x, end: y)) }
+            path.release(while: { memory.isShort(used: noise.device.memoryInUse) })
             path.states.append(state)
             path.velocities.append(velocity.tensor)
             path.end = state
@@ -177,24 +196,31 @@ extension GuidedSampler {
 
 /// The way back.
 extension GuidedSampler {
-    /// dL/dx_k and their norms for k = 0, ..., N-1 from dL/dx_N.
+    /// dL/dx_k and their norms for k = 0, ..., N-1 from dL/dx_N; zero where the gradient does not reach.
     private func backward(
         _ path: inout Path, from end: Tensor, iteration: Int
     ) throws -> (gradients: [Tensor], norms: [Double]) {
         var gradients: [Tensor] = []
         var norms: [Double] = []
         var gradient = end
-        for step in schedule.steps.reversed() {
-            let x = step.index == 0 ? noise : path.states[step.index - 1]
-            // A step's activations go with its tape, so that memory falls on the way.
-            let record = try path.tracked.popLast() ?? track(step, at: x)
-            gradient = try record.tape.gradients(of: record.end, withRespectTo: [record.start], seed: gradient)[0]
+        for step in schedule.steps[first.gradient...].reversed() {
+            // Before this step velocities count as constants, and y = x + constant hands the gradient on as it is.
+            if step.index >= first.jacobian {
+                let x = step.index == 0 ? noise : path.states[step.index - 1]
+                // A step's activations go with its tape, so that memory falls on the way.
+                let record = try path.tracked.popLast() ?? track(step, at: x)
+                gradient = try record.tape.gradients(of: record.end, withRespectTo: [record.start], seed: gradient)[0]
+            }
             let length = norm(gradient)
             guard length.isFinite else {
                 throw GuidanceError.notFinite(.gradient, iteration: iteration, step: step.index)
             }
             gradients.append(gradient)
             norms.append(length)
+        }
+        if first.gradient > 0 {
+            gradients += Array(repeating: try Tensor(repeating: 0, shape: noise.shape), count: first.gradient)
+            norms += Array(repeating: 0, count: first.gradient)
         }
         return (gradients.reversed(), norms.reversed())
     }
@@ -207,14 +233,14 @@ extension GuidedSampler {
 
     /// d_k -= c_k * rate * g_k / max(1, |g_k|): gradients are shortened to 1, never lengthened.
     private mutating func update(with gradients: [Tensor], norms: [Double]) throws {
-        var updated: [Tensor] = []
-        for (index, gradient) in gradients.enumerated() {
+        var updated = offsets
+        for (index, gradient) in gradients.enumerated() where index >= first.gradient {
             let scale = Float(-gains[index] * guidance.rate / max(1, norms[index]))
             let offset = try Variable(offsets[index]).adding(Variable(gradient).scaled(by: scale)).tensor
             guard norm(offset).isFinite else {
                 throw GuidanceError.notFinite(.offset, iteration: completedIterations, step: index)
             }
-            updated.append(offset)
+            updated[index] = offset
         }
         offsets = updated
     }

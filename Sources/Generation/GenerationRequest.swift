@@ -44,8 +44,8 @@ public struct GenerationRequest: Sendable {
     /// Scale of classifier-free guidance; 1 and less run the prompt alone.
     public var cfgScale: Float?
     public var flow: Schedule.Kind?
-    /// The first pass to reach this similarity is the last.
-    public var sufficientSimilarity: Float?
+    /// How much guidance computes for each update, and when it ends early.
+    public var effort = GuidanceEffort()
 
     public init(references: [Reference], prompt: String, seed: UInt64) {
         self.references = references

@@ -1,6 +1,7 @@
 import Discriminators
 public import Flow
 import Foundation
+import Networks
 public import Raster
 public import Tensors
 
@@ -63,14 +64,21 @@ public struct GenerationRun {
             (try model.promptEncoder(request.prompt), try model.promptEncoder(request.negativePrompt, isNegative: true))
         }
         let field = try PromptedField(
-            model.network, positive: prompts.0, negative: prompts.1, scale: settings.cfgScale, width: settings.width,
-            height: settings.height, clock: clock)
+            model.network, positive: prompts.0, negative: prompts.1,
+            guidance: ClassifierFreeGuidance(scale: settings.cfgScale, gradient: settings.effort.cfgGradient ?? .both),
+            width: settings.width, height: settings.height, clock: clock)
+        let effort = settings.effort
         let guidance = Guidance(
             iterations: settings.iterations, rate: settings.rate, gain: settings.gain,
-            // Activations of many steps would not fit a common machine's memory; few steps are kept, which is faster.
-            recomputesSteps: settings.steps > 8, sufficientSimilarity: settings.sufficientSimilarity)
+            recompute: model.recompute,
+            sufficientSimilarity: effort.sufficientSimilarity, plateau: effort.plateau,
+            gradientDepth: effort.gradientDepth, jacobianDepth: effort.jacobianDepth)
         sampler = try GuidedSampler(
-            field: field, objective: PictureObjective(decoder: model.decoder, comparison: comparison, clock: clock),
+            field: field,
+            objective: PictureObjective(
+                decoder: model.decoder,
+                recomputes: model.recompute.recomputes(activations: model.decoder.activationBytes(latent: shape)),
+                comparison: comparison, clock: clock),
             schedule: schedule, guidance: guidance, noise: start, resuming: resuming)
         self.settings = settings
         self.clock = clock

@@ -76,7 +76,9 @@ public struct GenerationTrace {
             }
             all.tensors.append(("losses", try Tensor(run.losses, shape: [run.losses.count])))
             all.tensors.append(("similarities", try Tensor(run.similarities, shape: [run.similarities.count])))
-            try Safetensors.write(all.tensors, metadata: ["producer": "rectifid"], to: path)
+            var metadata = ["producer": "rectifid"]
+            for (name, value) in run.settings.effort.words { metadata[name] = value }
+            try Safetensors.write(all.tensors, metadata: metadata, to: path)
         } catch {
             throw GenerationError(error)
         }

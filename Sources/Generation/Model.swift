@@ -1,7 +1,7 @@
 import Autodiff
 import Checkpoints
 public import Discriminators
-import Flow
+public import Flow
 import Foundation
 import Networks
 import Raster
@@ -42,6 +42,8 @@ public final class Model: Sendable {
     public let defaults: Settings
     /// What the U-Net and the decoder compute their products in.
     public let precision: Precision
+    /// Which steps of a pass run a second time on the way back.
+    public let recompute: Recompute
     /// Kinds of subjects that this model has a discriminator for.
     public let subjects: [Subject]
 
@@ -59,11 +61,14 @@ public final class Model: Sendable {
     ///   - judges: Discriminators in place of, or besides, those of the folder's `rectifid.json`.
     ///   - precision: Of the products of the U-Net and the decoder, which are nearly all of the work; texts and
     ///     discriminators are float32 always.
+    ///   - recompute: Which steps of a pass run a second time on the way back, to spare memory.
     /// - Throws: ``GenerationError`` that names the file at fault.
     public init(
-        _ path: String, judges: Judges = Judges(), precision: Precision = .float32
+        _ path: String, judges: Judges = Judges(), precision: Precision = .float32,
+        recompute: Recompute = .auto(memory: CPU.memoryLimit / 5 * 4)
     ) throws(GenerationError) {
         self.precision = precision
+        self.recompute = recompute
         do {
             let folder = try DiffusersFolder(path)
             scheduler = try folder.configuration(of: .scheduler)
@@ -84,6 +89,8 @@ public final class Model: Sendable {
             throw GenerationError(error)
         }
         subjects = (faces == nil ? [] : [.person]) + (custom == nil ? [] : [.custom])
+        // What loading took beside the weights.
+        CPU.shared.releaseUnusedMemory()
         guard decoder.configuration.latentChannels == network.configuration.inputChannels else {
             throw GenerationError(
                 .invalidModel,
@@ -107,7 +114,12 @@ public final class Model: Sendable {
     ///
     /// - Throws: ``GenerationError`` naming the field that is out of its range.
     public func settings(for request: GenerationRequest) throws(GenerationError) -> Settings {
-        try defaults.overridden(by: request, factor: factor)
+        let settings = try defaults.overridden(by: request, factor: factor)
+        // Of the schedule, which takes no fewer steps than it has windows.
+        if settings.effort != GuidanceEffort() {
+            try settings.effort.check(steps: try schedule(settings).steps.count)
+        }
+        return settings
     }
 
     func schedule(_ settings: Settings) throws(GenerationError) -> Schedule {

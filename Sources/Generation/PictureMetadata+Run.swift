@@ -21,5 +21,6 @@ extension PictureMetadata {
             "flow": settings.flow.rawValue,
             "similarity": "\(run.similarities.last ?? 0)",
         ]
+        for (name, value) in settings.effort.words { self[name] = value }
     }
 }

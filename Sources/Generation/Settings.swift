@@ -15,7 +15,7 @@ public struct Settings: Sendable, Hashable {
     /// Scale of classifier-free guidance.
     public var cfgScale: Float
     public var flow: Schedule.Kind
-    public var sufficientSimilarity: Float?
+    public var effort = GuidanceEffort()
 
     /// Sides of pictures, in pixels.
     static let sides = 16...4096
@@ -68,7 +68,7 @@ public struct Settings: Sendable, Hashable {
         settings.rate = request.rate ?? rate
         settings.cfgScale = request.cfgScale ?? cfgScale
         settings.flow = request.flow ?? flow
-        settings.sufficientSimilarity = request.sufficientSimilarity
+        settings.effort = request.effort
         // A list of the model's own holds for the model's own number of steps; others fall back to the step rule.
         if let gain = request.gain {
             settings.gain = gain

@@ -59,6 +59,11 @@ struct RequestField {
         "gain": { $0.gain.map(Self.name) ?? "" }, "cfg_scale": { $0.cfgScale?.description ?? "" },
         "flow": { $0.flow.map { "\($0)" } ?? "" },
         "stop_at_similarity": { $0.stopAtSimilarity?.description ?? "" },
+        "gradient_depth": { $0.gradientDepth?.description ?? "" },
+        "jacobian_depth": { $0.jacobianDepth?.description ?? "" },
+        "cfg_gradient": { $0.cfgGradient.map { "\($0)" } ?? "" },
+        "plateau_patience": { $0.plateauPatience?.description ?? "" },
+        "plateau_tolerance": { $0.plateauTolerance?.description ?? "" },
         "progress_interval": { $0.progressInterval?.description ?? "" },
         "preview_interval": { $0.previewInterval?.description ?? "" },
         "output.format": { "\($0.output.format)" }, "output.quality": { $0.output.quality?.description ?? "" },
@@ -80,6 +85,11 @@ struct RequestField {
         case "cfg_scale": request.cfgScale = try number(text, "a number")
         case "flow": request.flow = try choice(text)
         case "stop_at_similarity": request.stopAtSimilarity = try number(text, "a number")
+        case "gradient_depth": request.gradientDepth = try number(text)
+        case "jacobian_depth": request.jacobianDepth = try number(text)
+        case "cfg_gradient": request.cfgGradient = try choice(text)
+        case "plateau_patience": request.plateauPatience = try number(text)
+        case "plateau_tolerance": request.plateauTolerance = try number(text, "a number")
         case "progress_interval": request.progressInterval = try number(text)
         case "preview_interval": request.previewInterval = try number(text)
         default: try setOutput(text, of: &request.output)

@@ -23,7 +23,8 @@ public struct Convolution: Sendable {
         guard weight.shape.rank == 4, bias.map({ $0.shape == [weight.shape[0]] }) ?? true else {
             throw .mismatch("convolution", weight.shape, bias?.shape ?? [], "[O, I, kh, kw] and [O] are needed")
         }
-        filter = try weight.device.filter(try weight.device.transpose(weight, axes: [0, 2, 3, 1]), precision)
+        filter = try weight.device.filter(
+            try weight.device.transpose(weight, axes: [0, 2, 3, 1]), precision, for: window)
         self.bias = bias
         self.window = window
     }
@@ -35,6 +36,13 @@ public struct Convolution: Sendable {
     ///   - result: The format of the result.
     public func callAsFunction(
         _ x: Variable, shift: Tensor? = nil, result: Precision = .float32
+    ) throws(TensorError) -> Variable {
+        try applied(to: x, window, shift: shift, result: result)
+    }
+
+    /// The same weights with another window than their own.
+    public func applied(
+        to x: Variable, _ window: Window, shift: Tensor? = nil, result: Precision = .float32
     ) throws(TensorError) -> Variable {
         guard let shift else { return try x.convolved(filter, bias: bias, window, result: result) }
         guard let bias else { return try x.convolved(filter, bias: shift, window, result: result) }

@@ -29,6 +29,13 @@ extension PersonalizeRequest: Packable {
         progressInterval = Int.ifSet(c.progress_interval)
         previewInterval = Int.ifSet(c.preview_interval)
         resume = try field.child("resume").message(c.resume)
+        gradientDepth = Int.ifSet(c.gradient_depth)
+        if c.jacobian_depth_choice_case == RECTIFID__V1__PERSONALIZE_REQUEST__JACOBIAN_DEPTH_CHOICE_JACOBIAN_DEPTH {
+            jacobianDepth = Int(c.jacobian_depth)
+        }
+        cfgGradient = try field.child("cfg_gradient").choice(c.cfg_gradient.rawValue)
+        plateauPatience = Int.ifSet(c.plateau_patience)
+        plateauTolerance = Float.ifSet(c.plateau_tolerance)
         resumeKey = try c.resume_key.textIfAny(at: field.child("resume_key"))
     }
 
@@ -59,6 +66,15 @@ extension PersonalizeRequest: Packable {
         c.progress_interval = UInt32(wire: progressInterval)
         c.preview_interval = UInt32(wire: previewInterval)
         c.resume = resume.map { arena.place($0) }
+        c.gradient_depth = UInt32(wire: gradientDepth)
+        if let jacobianDepth {
+            c.jacobian_depth = UInt32(wire: jacobianDepth)
+            c.jacobian_depth_choice_case =
+                RECTIFID__V1__PERSONALIZE_REQUEST__JACOBIAN_DEPTH_CHOICE_JACOBIAN_DEPTH
+        }
+        c.cfg_gradient = Rectifid__V1__CfgGradient(rawValue: cfgGradient?.rawValue ?? 0)
+        c.plateau_patience = UInt32(wire: plateauPatience)
+        c.plateau_tolerance = plateauTolerance ?? 0
         c.resume_key = arena.text(resumeKey ?? "")
         return c
     }

@@ -9,6 +9,14 @@ public enum FlowKind: UInt32, Sendable, CaseIterable {
     case rectified = 2
 }
 
+/// Which branches of classifier-free guidance gradients go through.
+public enum CFGGradient: UInt32, Sendable, CaseIterable {
+    /// The prompt's and the negative prompt's: the exact derivative.
+    case both = 1
+    /// The prompt's alone, for both.
+    case conditional = 2
+}
+
 /// A job: one picture to make.
 ///
 /// Fields that are `nil` are left to the model or the worker.
@@ -38,6 +46,15 @@ public struct PersonalizeRequest: Sendable, Equatable {
     public var flow: FlowKind?
     /// Similarity at which the guidance ends, greater than 0, at most 1; `nil` to run all iterations.
     public var stopAtSimilarity: Float?
+    /// Steps, counted from the last, that gradients go back through, 1 to 100; `nil` for all.
+    public var gradientDepth: Int?
+    /// Steps of these at which gradients go through the network, 0 to the gradient depth; `nil` for all of them.
+    public var jacobianDepth: Int?
+    public var cfgGradient: CFGGradient?
+    /// Passes in a row without a gain of similarity after which the guidance ends, 1 to 1000; `nil` for never.
+    public var plateauPatience: Int?
+    /// What a gain has to exceed, above 0, at most 1, with ``plateauPatience`` only; `nil` for 0.
+    public var plateauTolerance: Float?
     public var output = OutputFormat.jpeg()
     /// Iterations between progress events, 1 to 1000; `nil` for none.
     public var progressInterval: Int?
@@ -63,6 +80,7 @@ public struct PersonalizeRequest: Sendable, Equatable {
         public static let steps = 1...100
         public static let iterations = 0...1000
         public static let interval = 1...1000
+        public static let patience = 1...1000
         /// Upper bounds of numbers that are greater than 0.
         public static let maximumRate: Float = 1000
         public static let maximumCFGScale: Float = 50
@@ -105,6 +123,7 @@ extension PersonalizeRequest: WireMessage {
         if let stopAtSimilarity {
             try request.child("stop_at_similarity").check(stopAtSimilarity, aboveZeroTo: 1)
         }
+        try validateEffort(at: request)
         try output.validate(at: request.child("output"))
         if let progressInterval {
             try request.child("progress_interval").check(progressInterval, in: Allowed.interval)
@@ -114,6 +133,20 @@ extension PersonalizeRequest: WireMessage {
         if let resumeKey {
             try Reference.validate(key: resumeKey, at: request.child("resume_key"))
             try request.child("resume_key").require(resume == nil, "is set beside resume", allowed: "one of the two")
+        }
+    }
+
+    private func validateEffort(at request: FieldPath) throws(MessageError) {
+        if let gradientDepth { try request.child("gradient_depth").check(gradientDepth, in: Allowed.steps) }
+        if let jacobianDepth {
+            let depth = gradientDepth ?? Allowed.steps.upperBound
+            try request.child("jacobian_depth").check(jacobianDepth, in: 0...depth)
+        }
+        if let plateauPatience { try request.child("plateau_patience").check(plateauPatience, in: Allowed.patience) }
+        if let plateauTolerance {
+            let field = request.child("plateau_tolerance")
+            try field.check(plateauTolerance, aboveZeroTo: 1)
+            try field.require(plateauPatience != nil, "is set alone", allowed: "with plateau_patience only")
         }
     }
 

@@ -49,6 +49,15 @@ public struct ImageDecoder: Sendable {
         output = try exact["decoder"].convolution("conv_out", from: last, to: configuration.outputChannels)
     }
 
+    /// Roughly what a derivative needs to be kept, in bytes: 80 per pixel of the picture and channel of the last level,
+    /// measured with Stable Diffusion's decoder at 512 x 512 pixels in bfloat16.
+    ///
+    /// - Parameter latent: Shape of the latent, `[N, h, w, latentChannels]`.
+    public func activationBytes(latent: Shape) -> Int {
+        let pixels = latent[0] * latent[1] * latent[2] * configuration.factor * configuration.factor
+        return 80 * pixels * configuration.channels[0]
+    }
+
     /// Decodes latents.
     ///
     /// - Parameters:
@@ -94,14 +103,15 @@ extension ImageDecoder {
                         epsilon: 1e-6))
             }
             self.residuals = residuals
-            upsample = isLast ? nil : try weights.convolution("upsamplers.0.conv", from: outputs, to: outputs)
+            upsample =
+                isLast ? nil : try weights.convolution("upsamplers.0.conv", from: outputs, to: outputs, repeats: 2)
         }
 
         func callAsFunction(_ x: Variable) throws(TensorError) -> Variable {
             var x = x
             for residual in residuals { x = try residual(x) }
             guard let upsample else { return x }
-            return try upsample(try x.upsampled())
+            return try upsample(x)
         }
     }
 }

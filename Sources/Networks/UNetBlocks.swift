@@ -114,7 +114,9 @@ struct UNetUpBlock: Sendable {
         }
         (self.residuals, self.transformers) = (residuals, transformers)
         upsample =
-            index == 0 ? nil : try weights.convolution("upsamplers.0.conv", from: level.channels, to: level.channels)
+            index == 0
+            ? nil
+            : try weights.convolution("upsamplers.0.conv", from: level.channels, to: level.channels, repeats: 2)
     }
 
     /// `[N, H, W, C]` to twice H and W, or one less where the skip has one less.
@@ -128,7 +130,9 @@ struct UNetUpBlock: Sendable {
             if !transformers.isEmpty { x = try transformers[index](x, text) }
         }
         guard let upsample, let skip = skips.last else { return x }
-        return try upsample(try x.upsampled().cropped(toSizeOf: skip))
+        if skip.shape[1] == 2 * x.shape[1], skip.shape[2] == 2 * x.shape[2] { return try upsample(x) }
+        // An odd size ends in the middle of a repeated pixel.
+        return try upsample.applied(to: try x.upsampled().cropped(toSizeOf: skip), Window(padding: 1))
     }
 }
 

@@ -22,13 +22,15 @@ extension Weights {
     ///
     /// - Throws: ``CheckpointError`` where one is missing or has another shape.
     public func convolution(
-        _ key: String, from inputs: Int, to outputs: Int, kernel: Int = 3, stride: Int = 1, bias: Bool = true
+        _ key: String, from inputs: Int, to outputs: Int, kernel: Int = 3, stride: Int = 1, repeats: Int = 1,
+        bias: Bool = true
     ) throws(CheckpointError) -> Convolution {
         let weight = try tensor(key + ".weight", [outputs, inputs, kernel, kernel])
         let bias = bias ? try tensor(key + ".bias", [outputs]) : nil
         return try loading(key) { () throws(TensorError) in
             try Convolution(
-                weight: weight, bias: bias, Window(stride: stride, padding: kernel / 2), precision: precision)
+                weight: weight, bias: bias, Window(stride: stride, padding: kernel / 2, repeats: repeats),
+                precision: precision)
         }
     }
 

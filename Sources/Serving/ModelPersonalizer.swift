@@ -63,6 +63,12 @@ private struct ModelRun: PersonalizationRun {
     let request: GenerationRequest
     var run: GenerationRun
     private(set) var completedIterations: Int
+    private let end = EndOfRun()
+
+    /// Gives the memory of a job back when its run goes, so that an idle worker holds its weights and no more.
+    private final class EndOfRun: Sendable {
+        deinit { CPU.shared.releaseUnusedMemory() }
+    }
 
     init(model: Model, request: GenerationRequest, run: GenerationRun, completedIterations: Int) {
         self.model = model
@@ -134,7 +140,11 @@ extension GenerationRequest {
         gain = request.gain.map { Flow.Gain($0) }
         cfgScale = request.cfgScale
         flow = request.flow.map { $0 == .piecewise ? .piecewise : .rectified }
-        sufficientSimilarity = request.stopAtSimilarity
+        effort = GuidanceEffort(
+            gradientDepth: request.gradientDepth, jacobianDepth: request.jacobianDepth,
+            cfgGradient: request.cfgGradient.map { $0 == .both ? .both : .conditional },
+            sufficientSimilarity: request.stopAtSimilarity,
+            plateau: request.plateauPatience.map { Plateau(patience: $0, tolerance: request.plateauTolerance ?? 0) })
     }
 }
 

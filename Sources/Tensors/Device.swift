@@ -11,12 +11,16 @@ public struct Window: Sendable, Hashable {
     public var top, left, bottom, right: Int
     public var dilationHeight, dilationWidth: Int
     public var groups: Int
+    /// How often the convolution sees each pixel in each direction: 2 for a picture enlarged by nearest neighbour.
+    public var repeats = 1
 
     /// - Parameters:
     ///   - stride: Pixels between neighbouring outputs, both axes.
     ///   - padding: Zeros around the picture, all sides.
-    public init(stride: Int = 1, padding: Int = 0) {
+    ///   - repeats: Times that the convolution sees each pixel in each direction, at least 1.
+    public init(stride: Int = 1, padding: Int = 0, repeats: Int = 1) {
         self.init(strides: (stride, stride), padding: (padding, padding, padding, padding))
+        self.repeats = repeats
     }
 
     public init(
@@ -36,8 +40,8 @@ public struct Window: Sendable, Hashable {
             let free = size + pads - ((kernel - 1) * dilation + 1)
             return free < 0 ? nil : free / stride + 1
         }
-        guard let h = extent(height, kernelHeight, dilationHeight, top + bottom, strideHeight),
-            let w = extent(width, kernelWidth, dilationWidth, left + right, strideWidth)
+        guard let h = extent(height * repeats, kernelHeight, dilationHeight, top + bottom, strideHeight),
+            let w = extent(width * repeats, kernelWidth, dilationWidth, left + right, strideWidth)
         else { return nil }
         return (h, w)
     }
@@ -78,8 +82,12 @@ public protocol Matrix: Sendable {
 /// Operands may be in either ``Precision``. Results are float32 unless the operation is told otherwise or says so.
 /// Statistics, softmax and sums are float32 or double always.
 public protocol Device: Sendable {
-    /// Takes weights `[O, kernel height, kernel width, I / groups]`; every product with them is in `precision`.
-    func filter(_ weights: Tensor, _ precision: Precision) throws(TensorError) -> any Filter
+    /// Bytes that the tensors of the process take, those of other jobs included.
+    var memoryInUse: Int { get }
+
+    /// Takes weights `[O, kernel height, kernel width, I / groups]`; every product with them is in `precision`. A filter
+    /// may be prepared for one window alone, which then is the only one that it can be used with.
+    func filter(_ weights: Tensor, _ precision: Precision, for window: Window?) throws(TensorError) -> any Filter
     /// Takes weights `[outputs, inputs]`; every product with them is in `precision`.
     func matrix(_ weights: Tensor, _ precision: Precision) throws(TensorError) -> any Matrix
 
@@ -139,19 +147,21 @@ public protocol Device: Sendable {
     ) throws(TensorError) -> (q: Tensor, k: Tensor?, v: Tensor?)
 
     // Normalisation.
-    /// Statistics `[N, 2, groups]` (mean, 1 / deviation) travel to the derivative, which is in the format of `x`. With
-    /// `silu`, SiLU follows.
+    /// Statistics `[N, 2, groups]` (mean, 1 / deviation) travel to the derivative. With `silu`, SiLU follows.
     func groupNorm(
         _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor)
     func groupNormGradient(
-        _ x: Tensor, statistics: Tensor, groups: Int, weight: Tensor, bias: Tensor, silu: Bool, _ dy: Tensor
+        _ x: Tensor, statistics: Tensor, groups: Int, weight: Tensor, bias: Tensor, silu: Bool, _ dy: Tensor,
+        result: Precision
     ) throws(TensorError) -> Tensor
-    /// Over the innermost axis; statistics `[2, rows]`. The derivative is in the format of `x`.
+    /// Over the innermost axis; statistics `[2, rows]`.
     func layerNorm(
         _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor)
-    func layerNormGradient(_ x: Tensor, statistics: Tensor, weight: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor
+    func layerNormGradient(
+        _ x: Tensor, statistics: Tensor, weight: Tensor, _ dy: Tensor, result: Precision
+    ) throws(TensorError) -> Tensor
 
     // Moving data.
     func transpose(_ x: Tensor, axes: [Int]) throws(TensorError) -> Tensor
@@ -180,7 +190,7 @@ public protocol Device: Sendable {
 
 extension Device {
     /// Takes weights for products in float32.
-    public func filter(_ weights: Tensor) throws(TensorError) -> any Filter { try filter(weights, .float32) }
+    public func filter(_ weights: Tensor) throws(TensorError) -> any Filter { try filter(weights, .float32, for: nil) }
 
     /// Takes weights for products in float32.
     public func matrix(_ weights: Tensor) throws(TensorError) -> any Matrix { try matrix(weights, .float32) }

@@ -19,6 +19,9 @@ public final class OperationProfile: Sendable {
     /// All kinds so far, by name.
     public var entries: [String: Entry] { kinds.withLock { $0 } }
 
+    /// Multiplications and additions of all kinds together.
+    public var operations: Double { kinds.withLock { $0.values.reduce(0) { $0 + $1.operations } } }
+
     func add(_ kind: String, _ time: Duration, operations: Double) {
         kinds.withLock { kinds in
             kinds[kind, default: Entry()].count += 1

@@ -114,6 +114,9 @@ public struct Tensor: Sendable {
     /// The elements whatever their format.
     var bytes: UnsafeRawPointer { UnsafeRawPointer(storage.base + offset * precision.byteCount) }
 
+    /// The elements of a bfloat16 tensor.
+    var halves: UnsafePointer<UInt16> { bytes.assumingMemoryBound(to: UInt16.self) }
+
     /// Makes a float32 tensor whose memory `fill` writes whole.
     static func building(
         _ shape: Shape, _ operation: String, _ fill: (UnsafeMutablePointer<Float>) -> Void

@@ -14,6 +14,8 @@ extension Gain: ExpressibleByArgument {
     public init?(argument: String) { self.init(argument) }
 }
 
+extension ClassifierFreeGuidance.Gradient: ExpressibleByArgument {}
+
 extension Precision: ExpressibleByArgument {}
 
 extension BenchmarkScale: ExpressibleByArgument {}

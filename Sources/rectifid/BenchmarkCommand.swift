@@ -35,6 +35,8 @@ struct BenchmarkCommand: ParsableCommand {
     @Option(help: "float32 or bfloat16.")
     var precision = Precision.float32
 
+    @OptionGroup var memory: MemoryOptions
+
     @Option(help: "Steps of the iteration.")
     var steps = 4
 
@@ -43,6 +45,13 @@ struct BenchmarkCommand: ParsableCommand {
 
     @Option(help: "Threads; one per core by default.")
     var threads: Int?
+
+    @Flag(
+        help: """
+            Run what each line of standard input names, once, and print its seconds: for comparisons that take turns \
+            with another program.
+            """)
+    var driven = false
 
     @Flag(help: "Also print where the time goes.")
     var profile = false
@@ -62,8 +71,10 @@ struct BenchmarkCommand: ParsableCommand {
     func run() throws {
         let side = size ?? random.side
         let benchmark = try NetworkBenchmark(
-            random, height: side, width: side, precision: precision, steps: steps, repetitions: runs,
+            random, height: side, width: side, precision: precision, steps: steps, recompute: memory.plan,
+            repetitions: runs,
             subjects: only.isEmpty ? NetworkBenchmark.Subject.allCases : only)
+        if driven { return try CPU.$threadLimit.withValue(threads) { try answer(with: benchmark) } }
         if !json {
             print(
                 "\(CPU.shared.cores) cores, \(threads.map { "\($0) threads, " } ?? "")OpenBLAS for \(CPU.shared.coreName)"
@@ -72,14 +83,34 @@ struct BenchmarkCommand: ParsableCommand {
         try CPU.$threadLimit.withValue(threads) { try benchmark.run(report) }
     }
 
+    private func answer(with benchmark: NetworkBenchmark) throws {
+        var bodies: [NetworkBenchmark.Subject: () throws -> Void] = [:]
+        while let line = readLine() {
+            guard let subject = NetworkBenchmark.Subject(rawValue: line), benchmark.subjects.contains(subject) else {
+                throw ValidationError("'\(line)' is not measured here")
+            }
+            let body = try bodies[subject] ?? benchmark.prepare(subject).body
+            bodies[subject] = body
+            let start = ContinuousClock.now
+            try body()
+            let time = (ContinuousClock.now - start).components
+            print(Double(time.seconds) + Double(time.attoseconds) * 1e-18)
+            fflush(nil)
+        }
+    }
+
     private func report(_ timing: Timing) {
         if json { return printJSON(timing) }
         let (low, high) = (timing.seconds.min() ?? 0, timing.seconds.max() ?? 0)
         print(
             String(
-                format: "%@: %.3f s (%.3f to %.3f), %.0f GFLOP at %.0f GFLOP/s, peak memory %.2f GB; %@",
+                format: """
+                    %@: %.3f s (%.3f to %.3f), %.0f GFLOP at %.0f GFLOP/s; weights %.2f GB, all tensors %.2f GB, process \
+                    %.2f GB; %@
+                    """,
                 timing.name,
                 timing.median, low, high, timing.operations * 1e-9, timing.rate,
+                Double(timing.tensorMemory.before) * 1e-9, Double(timing.tensorMemory.most) * 1e-9,
                 Double(timing.peakMemory) * 1e-9, timing.subject))
         guard profile else { return }
         for (kind, entry) in timing.profile.sorted(by: { $0.value.seconds > $1.value.seconds }) {
@@ -94,6 +125,7 @@ struct BenchmarkCommand: ParsableCommand {
             name: timing.name, subject: timing.subject, seconds: timing.seconds,
             median: timing.median,
             gigaflops: timing.operations * 1e-9, peakMemoryBytes: timing.peakMemory,
+            weightBytes: timing.tensorMemory.before, tensorBytes: timing.tensorMemory.most,
             cores: CPU.shared.threads, blas: CPU.shared.coreName,
             profile: timing.profile.mapValues {
                 .init(calls: $0.count, seconds: $0.seconds, gigaflops: $0.operations * 1e-9)
@@ -112,7 +144,7 @@ struct BenchmarkCommand: ParsableCommand {
         let name, subject: String
         let seconds: [Double]
         let median, gigaflops: Double
-        let peakMemoryBytes, cores: Int
+        let peakMemoryBytes, weightBytes, tensorBytes, cores: Int
         let blas: String
         let profile: [String: Entry]
     }

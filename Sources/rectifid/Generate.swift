@@ -67,7 +67,7 @@ struct Generate: AsyncParsableCommand {
         request.gain = picture.gain
         request.cfgScale = picture.cfgScale
         request.flow = picture.flow
-        request.sufficientSimilarity = picture.sufficientSimilarity
+        request.effort = picture.effort.value
         return request
     }
 

@@ -18,10 +18,11 @@ struct RequestDocument: Encodable {
 
     let references: [Reference]
     let prompt: String
-    let negativePrompt, modelId, gain, flow: String?
+    let negativePrompt, modelId, gain, flow, cfgGradient: String?
     let seed: UInt64?
     let width, height, steps, iterations, progressInterval, previewInterval, resumeIteration: Int?
-    let rate, cfgScale, stopAtSimilarity: Float?
+    let gradientDepth, jacobianDepth, plateauPatience: Int?
+    let rate, cfgScale, stopAtSimilarity, plateauTolerance: Float?
     let output: Output
 
     init(_ request: PersonalizeRequest, withPictures: Bool) {
@@ -34,6 +35,9 @@ struct RequestDocument: Encodable {
         gain = request.gain.map { "\($0)" }
         flow = request.flow.map { "\($0)" }
         stopAtSimilarity = request.stopAtSimilarity
+        (gradientDepth, jacobianDepth) = (request.gradientDepth, request.jacobianDepth)
+        cfgGradient = request.cfgGradient.map { "\($0)" }
+        (plateauPatience, plateauTolerance) = (request.plateauPatience, request.plateauTolerance)
         (progressInterval, previewInterval) = (request.progressInterval, request.previewInterval)
         resumeIteration = request.resume?.nextIteration
         output =
@@ -54,6 +58,8 @@ struct RequestDocument: Encodable {
             ("prompt", prompt), ("negative_prompt", negativePrompt), ("model_id", modelId), ("seed", seed),
             ("width", width), ("height", height), ("steps", steps), ("iterations", iterations), ("rate", rate),
             ("gain", gain), ("cfg_scale", cfgScale), ("flow", flow), ("stop_at_similarity", stopAtSimilarity),
+            ("gradient_depth", gradientDepth), ("jacobian_depth", jacobianDepth), ("cfg_gradient", cfgGradient),
+            ("plateau_patience", plateauPatience), ("plateau_tolerance", plateauTolerance),
             ("output.format", output.format), ("output.quality", output.quality), ("output.chroma", output.chroma),
             ("progress_interval", progressInterval), ("preview_interval", previewInterval),
             ("resume at iteration", resumeIteration),

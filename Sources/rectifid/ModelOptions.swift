@@ -29,6 +29,8 @@ struct ModelOptions: ParsableArguments {
     )
     var precision = Precision.float32
 
+    @OptionGroup var memory: MemoryOptions
+
     func validate() throws {
         if let size = detectorSize, size % 32 != 0 || !(32...4096).contains(size) {
             throw ValidationError("--detector-size \(size); multiples of 32 up to 4096 are possible")
@@ -54,6 +56,6 @@ struct ModelOptions: ParsableArguments {
             judges: .init(
                 faceDetector: faceDetector, faceRecognizer: faceRecognizer, detectorSize: detectorSize,
                 custom: discriminator, customSize: discriminatorSize),
-            precision: precision)
+            precision: precision, recompute: memory.plan)
     }
 }

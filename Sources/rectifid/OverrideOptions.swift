@@ -20,7 +20,10 @@ struct OverrideOptions: ParsableArguments {
     @Option(name: .customLong("cfg"), help: "Scale of classifier-free guidance; up to 1 the prompt runs alone.")
     var cfgScale: Float?
 
+    @OptionGroup var effort: EffortOptions
+
     var overrides: EvaluationPlan.Overrides {
-        .init(steps: steps, iterations: iterations, rate: rate, gain: gain, cfgScale: cfgScale)
+        .init(
+            steps: steps, iterations: iterations, rate: rate, gain: gain, cfgScale: cfgScale, effort: effort.value)
     }
 }

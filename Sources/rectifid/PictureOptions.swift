@@ -62,10 +62,7 @@ struct PictureOptions: ParsableArguments {
         help: "piecewise (PeRFlow) or rectified (2-rectified flow); the model's own by default. [RECTIFID_FLOW]")
     var flow: Schedule.Kind?
 
-    @Option(
-        name: .customLong("stop-at-similarity"),
-        help: "Stop at the first pass with this similarity, 0 to 1. [RECTIFID_STOP_AT_SIMILARITY]")
-    var sufficientSimilarity: Float?
+    @OptionGroup var effort: EffortOptions
 
     @Option(
         name: .customLong("output"),
@@ -115,7 +112,6 @@ struct PictureOptions: ParsableArguments {
         width = try EnvironmentValue.value(width, "width")
         height = try EnvironmentValue.value(height, "height")
         flow = try EnvironmentValue.value(flow, "flow")
-        sufficientSimilarity = try EnvironmentValue.value(sufficientSimilarity, "stop-at-similarity")
         givenOutput = try EnvironmentValue.value(givenOutput, "output")
         givenQuality = try EnvironmentValue.value(givenQuality, "quality")
         keepsFullChroma = try EnvironmentValue.flag(keepsFullChroma, "full-chroma")

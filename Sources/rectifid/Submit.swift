@@ -213,7 +213,14 @@ struct Submit: AsyncParsableCommand {
         request.gain = picture.gain.map { Messages.Gain($0) }
         request.cfgScale = picture.cfgScale
         request.flow = picture.flow.map { $0 == .piecewise ? .piecewise : .rectified }
-        request.stopAtSimilarity = picture.sufficientSimilarity
+        let effort = picture.effort.value
+        request.gradientDepth = effort.gradientDepth
+        request.jacobianDepth = effort.jacobianDepth
+        request.cfgGradient = effort.cfgGradient.map { $0 == .both ? .both : .conditional }
+        request.stopAtSimilarity = effort.sufficientSimilarity
+        request.plateauPatience = effort.plateau?.patience
+        // Unset is 0 on the wire, and the only way to say so.
+        request.plateauTolerance = effort.plateau.flatMap { $0.tolerance > 0 ? $0.tolerance : nil }
         request.output =
             picture.format == .png
             ? .png : .jpeg(quality: picture.quality, chroma: picture.keepsFullChroma ? .full : .half)

@@ -52,6 +52,8 @@ struct WorkerCommand: AsyncParsableCommand {
     @Option(help: "float32, or bfloat16, faster where the processor has it; float32 by default. [RECTIFID_PRECISION]")
     var precision: Precision?
 
+    @OptionGroup var memory: MemoryOptions
+
     @Option(help: "Jobs at a time; 1 by default. [RECTIFID_SLOTS]")
     var slots: Int?
 
@@ -185,7 +187,7 @@ struct WorkerCommand: AsyncParsableCommand {
                 throw CommandFailure(.missingInput, "\(error)")
             }
             let start = ContinuousClock.now
-            let model = try Model(folder, judges: judges, precision: precision ?? .float32)
+            let model = try Model(folder, judges: judges, precision: precision ?? .float32, recompute: memory.plan)
             logger.info(
                 "model loaded",
                 metadata: ["model": "\(model.id)", "hash": "\(model.hash)", "took": "\(ContinuousClock.now - start)"])

@@ -3,6 +3,7 @@ import Foundation
 import Generation
 import Raster
 import Synchronization
+import Tensors
 import Testing
 
 @testable import Evaluation
@@ -52,6 +53,10 @@ import Testing
         #expect(try #require(report.figures["guided.asked.scene"]).mean == 1)
         #expect(try #require(report.cost.peakBytes) > 10 << 20)
         #expect(report.cost.processorSeconds > 0.1)
+        // The same work for every picture: nine passes of the same operations.
+        let operations = try #require(report.figures["guided.operations"])
+        #expect(operations.mean > 1 && operations.mean == operations.worst)
+        #expect(report.figures["guided.iterations"]?.mean == 8 && report.figures["unguided.operations"] == nil)
         let right = Set(scores[0].asAsked.filter(\.value).keys)
         #expect(Set(try #require(scores[1].kept).keys) == right && scores[0].kept == nil)
 
@@ -66,6 +71,29 @@ import Testing
         }
         let sheet = try #require(try album.contactSheet())
         #expect((sheet.width, sheet.height) == (geometry.width, geometry.height))
+    }
+
+    /// Rounding takes single pictures elsewhere, as another seed does; over several it must do no more than seeds do.
+    @Test func sixteenBitsBringPeopleInAsWell() async throws {
+        let plan = try plan(people: 3, seeds: [1, 2, 3], iterations: 12)
+        var guided: [Precision: [PictureScore]] = [:]
+        for precision in [Precision.float32, .bfloat16] {
+            let model = try precision == .float32 ? model : Model(try DemoModel.directory(), precision: precision)
+            let run = EvaluationRun(
+                model: model, plan: plan, examination: examination, album: try PictureAlbum())
+            guided[precision] = try await run(atOnce: 2) { _ in }.filter(\.isGuided)
+        }
+        let wide = try #require(guided[.float32]), narrow = try #require(guided[.bfloat16])
+        #expect(wide.count == 9 && narrow.count == 9)
+        for figure in [Figure.own, .judge] {
+            let found = try #require(figure.statistic(of: narrow)), expected = try #require(figure.statistic(of: wide))
+            let spreads = Dictionary(grouping: wide, by: \.reference).values.compactMap { scores in
+                figure.statistic(of: scores).map { $0.range.upperBound - $0.range.lowerBound }
+            }
+            let spread = spreads.reduce(0, +) / Double(spreads.count)
+            #expect(abs(found.mean - expected.mean) <= spread, "\(found) in bfloat16, \(expected) in float32")
+            #expect(found != expected)
+        }
     }
 
     @Test func theFirstPassIsTheUnguidedPicture() async throws {

@@ -1,4 +1,6 @@
+import Flow
 import Foundation
+import Generation
 import Testing
 
 @testable import Evaluation
@@ -45,12 +47,14 @@ import Testing
         for name in [
             "reference", "prompt", "seed", "isGuided", "own", "best", "bestIteration", "judge", "choice",
             "isFirstChoice", "hasFace", "read", "read/scene", "asAsked", "asAsked/scene", "kept", "kept/scene",
-            "seconds",
+            "iterations", "operations", "seconds",
         ] { expected.insert("pictures/\(name)") }
         let all =
             figures.flatMap { ["figures/unguided.\($0)", "figures/guided.\($0)", "byPrompt/\($0)"] }
             + [
-                "figures/guided.kept.scene", "byPrompt/kept.scene", "figures/autoencoder.psnr",
+                "figures/guided.kept.scene", "byPrompt/kept.scene", "figures/guided.iterations", "byPrompt/iterations",
+                "figures/guided.operations", "byPrompt/operations",
+                "figures/autoencoder.psnr",
                 "figures/autoencoder.judge",
             ]
         for name in all { expected.formUnion([name, name + "/mean", name + "/worst", name + "/seeds"]) }
@@ -69,12 +73,29 @@ import Testing
             "judge's cosine                0.050  0.000      -   0.700  0.650      -",
             "judge's first choice of 2     0.500  0.000      -   1.000  1.000      -",
             "scene kept                        -      -      -   0.500  0.000      -",
+            "iterations made                   -      -      -    30.0   30.0      -",
+            "GFLOP a picture                   -      -      -    25.0   25.0      -",
             "on the beach       0.925  0.700  1.000", "asked for but not read by a classifier: style",
             "guided.judge.worst  at least 0.7  0.650  MISSED", "autoencoder: 28.0 dB, worst 26.0",
             "4 pictures in 60 s (110 s of processor), 2 at once with 1 thread each, 200 MB at most",
             "STOPPED: 4 of 8 pictures",
         ] { #expect(table.contains(line), "\(line)\n\(table)") }
         #expect(!report.meetsGoals && !report.isComplete)
+    }
+
+    @Test func whatMakesGuidanceCheaperIsInTheReport() throws {
+        let sample = Samples.report(scores, of: try Samples.plan(seeds: [1]))
+        #expect(sample.settings.effort == nil)
+        var settings = try Samples.model.get().defaults
+        settings.effort = GuidanceEffort(jacobianDepth: 0, plateau: Plateau(patience: 5, tolerance: 0.01))
+        let record = EvaluationReport.SettingsRecord(settings)
+        #expect(record.effort == ["jacobian-depth": "0", "plateau-patience": "5", "plateau-tolerance": "0.01"])
+        let report = EvaluationReport(
+            scores, of: try Samples.plan(seeds: [1]), model: sample.model, settings: record, attributes: [],
+            autoencoder: nil, cost: sample.cost)
+        #expect(report.table.contains(", jacobian-depth 0, plateau-patience 5, plateau-tolerance 0.01\n"))
+        #expect(
+            try JSONDecoder().decode(EvaluationReport.self, from: try JSONEncoder().encode(report)).settings == record)
     }
 
     @Test func seedsHaveASpread() throws {

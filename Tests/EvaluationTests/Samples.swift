@@ -29,7 +29,8 @@ enum Samples {
             reference: reference, prompt: "on the beach", seed: seed, isGuided: isGuided, own: own, best: own,
             bestIteration: 0, judge: judge, choice: choice, isFirstChoice: judge == nil ? nil : choice == reference,
             hasFace: choice != nil, read: read, asAsked: PictureScore.compare(read, with: ["scene": "beach"]),
-            kept: kept, seconds: 2, file: nil, failure: failure)
+            kept: kept, iterations: isGuided && failure == nil ? 30 : nil,
+            operations: isGuided && failure == nil ? 2.5e10 : nil, seconds: 2, file: nil, failure: failure)
     }
 
     static func report(_ scores: [PictureScore], of plan: EvaluationPlan) -> EvaluationReport {

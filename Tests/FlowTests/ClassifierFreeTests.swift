@@ -31,6 +31,26 @@ struct ClassifierFreeTests {
         #expect(close(gradient.elements, [Float](repeating: 11, count: 6), 1e-5))
     }
 
+    // The negative prompt's network multiplies by 2, the prompt's by 5: 2 + 3 (5 - 2) = 11, and 5 where both are taken to
+    // have the prompt's Jacobian, whatever the scale.
+    @Test(
+        "A gradient through the prompt's branch alone takes its Jacobian for both and keeps no tape of the other",
+        arguments: [(ClassifierFreeGuidance.Gradient.both, Float(11)), (.conditional, 5)])
+    func branches(gradient: ClassifierFreeGuidance.Gradient, slope: Float) throws {
+        let tape = Tape()
+        let x = tape.track(try Tensor(scattered(6, seed: 82), shape: [1, 1, 2, 3]))
+        let guided = try ClassifierFreeGuidance(scale: 3, gradient: gradient).separated(x) { x in
+            #expect(x.isTracked == (gradient == .both))
+            return try x.scaled(by: 2)
+        } positive: { x in
+            #expect(x.isTracked)
+            return try x.scaled(by: 5)
+        }
+        #expect(close(guided.tensor.elements, x.tensor.elements.map { 11 * $0 }, 1e-5))
+        let found = try tape.gradients(of: guided.sum(), withRespectTo: [x])[0]
+        #expect(close(found.elements, [Float](repeating: slope, count: 6), 1e-5))
+    }
+
     @Test("Up to a scale of one only the prompt is run", arguments: [Float(0), 1])
     func inactive(scale: Float) throws {
         let x = Variable(try Tensor(scattered(6, seed: 83), shape: [1, 1, 2, 3]))

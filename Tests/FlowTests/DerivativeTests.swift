@@ -89,7 +89,7 @@ struct DerivativeTests {
                     return try field(x, timestep: schedule.steps[step].timestep, step: step)
                 },
                 objective: SquaredDistance(target: Self.target), schedule: schedule,
-                guidance: Guidance(iterations: 2, recomputesSteps: recomputes), noise: noise)
+                guidance: Guidance(iterations: 2, recompute: recomputes ? .steps : .none), noise: noise)
             found.append(try passes(&sampler))
         }
         #expect(calls == [12, 20])

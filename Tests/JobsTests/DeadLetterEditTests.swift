@@ -7,7 +7,9 @@ struct DeadLetterEditTests {
         ("prompt", "a statue, at night = dark"), ("negative_prompt", "blur"), ("model_id", "sd21"),
         ("seed", "18446744073709551615"),
         ("steps", "8"), ("iterations", "0"), ("rate", "2.5"), ("gain", "published"), ("cfg_scale", "4.5"),
-        ("flow", "rectified"), ("stop_at_similarity", "0.75"), ("progress_interval", "5"), ("preview_interval", "10"),
+        ("flow", "rectified"), ("stop_at_similarity", "0.75"), ("gradient_depth", "2"), ("jacobian_depth", "0"),
+        ("cfg_gradient", "conditional"), ("plateau_patience", "5"),
+        ("progress_interval", "5"), ("preview_interval", "10"),
         ("output.format", "jpeg"), ("references[0].label", "a corgi"), ("references[0].subject", "live-subject"),
     ])
     func aFieldTakesItsValueAndGivesItBack(field: String, value: String) throws {
@@ -41,6 +43,8 @@ struct DeadLetterEditTests {
         ("flow=round", "flow"), ("gain=much", "gain"), ("output.quality=80", "output.quality"),
         ("references[4].label=x", "references[4].label"), ("references[0].subject=ghost", "references[0].subject"),
         ("prompt=", "prompt"), ("cfg_scale=1e9", "cfg_scale"),
+        ("gradient_depth=0.5", "gradient_depth"), ("cfg_gradient=none", "cfg_gradient"),
+        ("plateau_tolerance=0.1", "plateau_tolerance"),
     ])
     func aValueThatAWorkerWouldRefuseIsRefusedByName(text: String, field: String) throws {
         let edit = try DeadLetterEdit([text])

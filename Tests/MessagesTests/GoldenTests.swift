@@ -12,6 +12,7 @@ import Testing
         20736e6f772c20636166c3a91a06626c7572727922047364313528ffffffffffffffffff01308004388006400248005500000\
         03f5a0c1a0a0a080000803e000080bf65000040406802750000403f7a0608011050180280010588010a920139120e0a020102\
         12080000803f000000c0120e0a0201021208000000000000003f300742110a046c6f616411000000000000f83f180248035001
+        a00102a80100b00102b80105c5010000003d
         """)
 
     private static func parse(_ text: String) -> [UInt8] {
@@ -35,6 +36,8 @@ import Testing
         request.cfgScale = 3
         request.flow = .rectified
         request.stopAtSimilarity = 0.75
+        (request.gradientDepth, request.jacobianDepth, request.cfgGradient) = (2, 0, .conditional)
+        (request.plateauPatience, request.plateauTolerance) = (5, 0.03125)
         request.output = .jpeg(quality: 80, chroma: .full)
         request.progressInterval = 5
         request.previewInterval = 10

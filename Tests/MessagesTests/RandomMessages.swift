@@ -59,6 +59,12 @@ extension SeededGenerator {
         request.cfgScale = maybe { $0.float(0.001...50) }
         request.flow = maybe { $0.pick(FlowKind.allCases) }
         request.stopAtSimilarity = maybe { $0.float(0.001...1) }
+        request.gradientDepth = maybe { $0.int(1...100) }
+        let depth = request.gradientDepth ?? 100
+        request.jacobianDepth = maybe { $0.int(0...depth) }
+        request.cfgGradient = maybe { $0.pick(CFGGradient.allCases) }
+        request.plateauPatience = maybe { $0.int(1...1000) }
+        if request.plateauPatience != nil { request.plateauTolerance = maybe { $0.float(0.001...1) } }
         request.output = outputFormat()
         request.progressInterval = maybe { $0.int(1...1000) }
         request.previewInterval = maybe { $0.int(1...1000) }

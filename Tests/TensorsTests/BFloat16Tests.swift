@@ -29,7 +29,7 @@ import Testing
     @Test(arguments: ConvolutionProviderTests.common + ConvolutionProviderTests.rare, [1, 2, 5])
     func convolutionsAreThoseOfTheRoundedNumbers(_ example: ConvolutionProviderTests.Example, threads: Int) throws {
         let (x, weights, bias, dy) = try example.operands()
-        let narrow = try cpu.filter(weights, .bfloat16), wide = try cpu.filter(try rounded(weights))
+        let narrow = try cpu.filter(weights, .bfloat16, for: nil), wide = try cpu.filter(try rounded(weights))
         for provider in [ConvolutionProvider.automatic, .openBLAS] {
             let cpu = CPU(threads: threads, convolution: provider)
             for (result, tolerance) in [(Precision.float32, 2e-6), (.bfloat16, 4e-3)] {
@@ -77,7 +77,8 @@ import Testing
         let example = ConvolutionProviderTests.common[0]
         let (x, weights, _, dy) = try example.operands()
         let (fast, portable) = (CPU(threads: 2), CPU(threads: 2, convolution: .openBLAS))
-        let filter = try fast.filter(weights, .bfloat16), other = try fast.filter(weights, .bfloat16)
+        let filter = try fast.filter(weights, .bfloat16, for: nil)
+        let other = try fast.filter(weights, .bfloat16, for: nil)
         let y = try fast.convolve(x, filter, bias: nil, example.window, result: .float32)
         let dx = try fast.convolveInputGradient(dy, filter, example.window, input: example.input, result: .float32)
         expectClose(
@@ -98,7 +99,7 @@ import Testing
             let (y, statistics) = try cpu.groupNorm(
                 x, groups: 4, weight: weight, bias: bias, epsilon: 1e-5, silu: silu, result: format)
             let dx = try cpu.groupNormGradient(
-                x, statistics: statistics, groups: 4, weight: weight, bias: bias, silu: silu, dy)
+                x, statistics: statistics, groups: 4, weight: weight, bias: bias, silu: silu, dy, result: format)
             #expect(y.precision == format && dx.precision == format)
             return (y, dx)
         }
@@ -118,7 +119,8 @@ import Testing
             let (y, statistics) = try cpu.layerNorm(x, weight: weight, bias: bias, epsilon: 1e-5, result: format)
             return (
                 y,
-                try cpu.layerNormGradient(x, statistics: statistics, weight: weight, try dy.converted(to: format))
+                try cpu.layerNormGradient(
+                    x, statistics: statistics, weight: weight, try dy.converted(to: format), result: format)
             )
         }
         let (narrow, wide) = (try run(.bfloat16), try run(.float32))

@@ -50,6 +50,9 @@ uint32_t rectifid_convolution_version(void);
 /// Whether this processor multiplies bfloat16 numbers; without it oneDNN imitates them, slower than float32.
 bool rectifid_convolution_multiplies_bfloat16(void);
 
+/// Whether this processor multiplies tiles of bfloat16 numbers by one instruction (AMX).
+bool rectifid_convolution_multiplies_tiles(void);
+
 /// Compiles kernels for one geometry, which takes about a millisecond.
 rectifid_convolution_status rectifid_convolution_create(const rectifid_convolution_geometry *geometry,
                                                         rectifid_convolution_kind kind,

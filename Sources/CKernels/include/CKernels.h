@@ -13,5 +13,7 @@
 #include "elementwise.h"
 #include "layout.h"
 #include "narrow_product.h"
+#include "narrow_softmax.h"
 #include "normalization.h"
 #include "resampling.h"
+#include "winograd.h"

@@ -1,4 +1,4 @@
-/// Matrix products of bfloat16 numbers with float32 sums, for attention; x86-64 processors with AVX-512 BF16 only.
+/// Matrix products of bfloat16 numbers with float32 sums; x86-64 processors with AVX-512 BF16 only.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,6 +17,9 @@ size_t rectifid_packed_words(size_t inner, size_t columns);
 void rectifid_pack_transposed(const uint16_t *x, size_t stride, size_t columns, size_t inner, uint32_t *packed);
 /// Packs x [inner, columns].
 void rectifid_pack(const uint16_t *x, size_t stride, size_t inner, size_t columns, uint32_t *packed);
+/// Panels [first, last) of the transpose of a packed factor of `inner` x `columns`, multiples of 16.
+void rectifid_transpose_packed(const uint32_t *packed, size_t inner, size_t columns, size_t first, size_t last,
+                               uint32_t *transposed);
 
 /// C[rows, columns] (+)= A[rows, 2 pairs] B, with B the pairs [first_pair, first_pair + pairs) of a packed factor of
 /// `all_pairs`, from its column `first_column` on, a multiple of RECTIFID_PANEL. Columns are rounded up to 16: `c` must
@@ -24,3 +27,13 @@ void rectifid_pack(const uint16_t *x, size_t stride, size_t inner, size_t column
 void rectifid_narrow_product(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t all_pairs,
                              size_t first_pair, size_t pairs, size_t first_column, float *c, size_t c_stride,
                              size_t rows, size_t columns, bool accumulate);
+
+/// Rows of `scratch` below.
+#define RECTIFID_LINEAR_ROWS 256
+
+/// Rows [first_row, last_row) and panels [first_panel, last_panel) of out[rows, outputs] = x[rows, inner] B + bias, with B a
+/// packed factor of `inner` x `outputs`, an even number and a multiple of 16. The result is bfloat16 where `narrow`, else
+/// float32; `bias` may be NULL; `scratch` holds RECTIFID_LINEAR_ROWS x RECTIFID_PANEL numbers.
+void rectifid_narrow_linear(const uint16_t *x, size_t inner, const uint32_t *matrix, size_t outputs, const float *bias,
+                            void *out, bool narrow, size_t first_row, size_t last_row, size_t first_panel,
+                            size_t last_panel, float *scratch);

@@ -15,16 +15,16 @@ void rectifid_scale_channels(const void *x, rectifid_format format, const float 
 void rectifid_scale_channels_moments(const void *x, rectifid_format format, const void *dy, rectifid_format dy_format,
                                      const float *scale, const float *offset, bool silu, const float *centre,
                                      float *sum, float *along, size_t rows, size_t c);
-/// dx = e scale[c] - x pull[c] + level[c], in the format of x.
+/// dx = e scale[c] - x pull[c] + level[c].
 void rectifid_scale_channels_gradient(const void *x, rectifid_format format, const void *dy, rectifid_format dy_format,
                                       const float *scale, const float *offset, bool silu, const float *pull,
-                                      const float *level, void *dx, size_t rows, size_t c);
+                                      const float *level, void *dx, rectifid_format dx_format, size_t rows,
+                                      size_t c);
 
 /// Layer normalisation of each row of [rows, c]; `mean` and `inverse_deviation` are [rows].
 void rectifid_layer_normalize(const void *x, rectifid_format format, const float *weight, const float *bias,
                               float epsilon, void *out, rectifid_format out_format, float *mean,
                               float *inverse_deviation, size_t rows, size_t c);
-/// dx in the format of x.
 void rectifid_layer_normalize_gradient(const void *x, rectifid_format format, const float *mean,
                                        const float *inverse_deviation, const float *weight, const void *dy,
-                                       rectifid_format dy_format, void *dx, size_t rows, size_t c);
+                                       rectifid_format dy_format, void *dx, rectifid_format dx_format, size_t rows, size_t c);

@@ -107,6 +107,24 @@ typedef enum _Rectifid__V1__Flow {
   RECTIFID__V1__FLOW__FLOW_RECTIFIED = 2
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RECTIFID__V1__FLOW)
 } Rectifid__V1__Flow;
+/*
+ * Which branches of classifier-free guidance gradients go through.
+ */
+typedef enum _Rectifid__V1__CfgGradient {
+  /*
+   * The default: BOTH.
+   */
+  RECTIFID__V1__CFG_GRADIENT__CFG_GRADIENT_UNSPECIFIED = 0,
+  /*
+   * The prompt's and the negative prompt's: the exact derivative.
+   */
+  RECTIFID__V1__CFG_GRADIENT__CFG_GRADIENT_BOTH = 1,
+  /*
+   * The prompt's alone, whose derivative stands for both: cheaper.
+   */
+  RECTIFID__V1__CFG_GRADIENT__CFG_GRADIENT_CONDITIONAL = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RECTIFID__V1__CFG_GRADIENT)
+} Rectifid__V1__CfgGradient;
 typedef enum _Rectifid__V1__ImageFormat {
   /*
    * The default: JPEG.
@@ -303,6 +321,12 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RECTIFID__V1__PERSONALIZE_REQUEST__ITERATIONS_CHOICE__CASE)
 } Rectifid__V1__PersonalizeRequest__IterationsChoiceCase;
 
+typedef enum {
+  RECTIFID__V1__PERSONALIZE_REQUEST__JACOBIAN_DEPTH_CHOICE__NOT_SET = 0,
+  RECTIFID__V1__PERSONALIZE_REQUEST__JACOBIAN_DEPTH_CHOICE_JACOBIAN_DEPTH = 21
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(RECTIFID__V1__PERSONALIZE_REQUEST__JACOBIAN_DEPTH_CHOICE__CASE)
+} Rectifid__V1__PersonalizeRequest__JacobianDepthChoiceCase;
+
 struct  Rectifid__V1__PersonalizeRequest
 {
   ProtobufCMessage base;
@@ -375,6 +399,25 @@ struct  Rectifid__V1__PersonalizeRequest
    * message. Like a reference's key; an object that is missing or is none starts the job from its beginning.
    */
   ProtobufCBinaryData resume_key;
+  /*
+   * How many steps, counted from the last, gradients go back through: 1 to the number of steps, at most 100. Offsets of
+   * earlier steps stay 0. Fewer are cheaper, and bring the subject in less. Default: all.
+   */
+  uint32_t gradient_depth;
+  /*
+   * Which branches of classifier-free guidance gradients go through; of no effect where cfg_scale is 1 or less.
+   * Default: BOTH.
+   */
+  Rectifid__V1__CfgGradient cfg_gradient;
+  /*
+   * Ends the guidance after so many passes in a row whose similarity did not exceed the best before them by more than
+   * plateau_tolerance; the last of them is the picture. 1 to 1000. Default: never.
+   */
+  uint32_t plateau_patience;
+  /*
+   * 0 to 1; only with plateau_patience. Default: 0.
+   */
+  float plateau_tolerance;
   Rectifid__V1__PersonalizeRequest__SeedChoiceCase seed_choice_case;
   union {
     uint64_t seed;
@@ -383,10 +426,14 @@ struct  Rectifid__V1__PersonalizeRequest
   union {
     uint32_t iterations;
   };
+  Rectifid__V1__PersonalizeRequest__JacobianDepthChoiceCase jacobian_depth_choice_case;
+  union {
+    uint32_t jacobian_depth;
+  };
 };
 #define RECTIFID__V1__PERSONALIZE_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&rectifid__v1__personalize_request__descriptor) \
-    , 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, NULL, 0, RECTIFID__V1__FLOW__FLOW_UNSPECIFIED, 0, NULL, 0, 0, NULL, {0,NULL}, RECTIFID__V1__PERSONALIZE_REQUEST__SEED_CHOICE__NOT_SET, {0}, RECTIFID__V1__PERSONALIZE_REQUEST__ITERATIONS_CHOICE__NOT_SET, {0} }
+    , 0,NULL, {0,NULL}, {0,NULL}, {0,NULL}, 0, 0, 0, 0, NULL, 0, RECTIFID__V1__FLOW__FLOW_UNSPECIFIED, 0, NULL, 0, 0, NULL, {0,NULL}, 0, RECTIFID__V1__CFG_GRADIENT__CFG_GRADIENT_UNSPECIFIED, 0, 0, RECTIFID__V1__PERSONALIZE_REQUEST__SEED_CHOICE__NOT_SET, {0}, RECTIFID__V1__PERSONALIZE_REQUEST__ITERATIONS_CHOICE__NOT_SET, {0}, RECTIFID__V1__PERSONALIZE_REQUEST__JACOBIAN_DEPTH_CHOICE__NOT_SET, {0} }
 
 
 /*
@@ -1609,6 +1656,7 @@ void rectifid__v1__personalization__describe(ProtobufCService *service,
 extern const ProtobufCEnumDescriptor    rectifid__v1__subject__descriptor;
 extern const ProtobufCEnumDescriptor    rectifid__v1__gain_preset__descriptor;
 extern const ProtobufCEnumDescriptor    rectifid__v1__flow__descriptor;
+extern const ProtobufCEnumDescriptor    rectifid__v1__cfg_gradient__descriptor;
 extern const ProtobufCEnumDescriptor    rectifid__v1__image_format__descriptor;
 extern const ProtobufCEnumDescriptor    rectifid__v1__chroma_sampling__descriptor;
 extern const ProtobufCEnumDescriptor    rectifid__v1__cancel_outcome__descriptor;

@@ -19,12 +19,33 @@ public enum ConvolutionProvider: String, Sendable, CaseIterable {
     }
 }
 
+extension Window {
+    fileprivate var withoutRepeats: Window {
+        var window = self
+        window.repeats = 1
+        return window
+    }
+}
+
 /// Convolution and its derivative by the input: which provider computes which.
 extension CPU {
-    public func filter(_ weights: Tensor, _ precision: Precision) throws(TensorError) -> any Filter {
+    public func filter(
+        _ weights: Tensor, _ precision: Precision, for window: Window?
+    ) throws(TensorError) -> any Filter {
         guard weights.shape.rank == 4 else {
             throw TensorError("filter", "weights of shape \(weights.shape); [O, kh, kw, I / groups] is needed")
         }
+        #if arch(x86_64)
+            if precision == .bfloat16, window == Window(), weights.shape[1] == 1, weights.shape[2] == 1,
+                packs(outputs: weights.shape[0], inputs: weights.shape[3])
+            {
+                let matrix = try weights.reshaped([weights.shape[0], weights.shape[3]])
+                return try ConvolutionFilter(try packed(matrix))
+            }
+            if precision == .bfloat16, let window, let kind = winogradKind(weights.shape, window) {
+                return try ConvolutionFilter(weights: weights, try winogradFilter(weights, kind))
+            }
+        #endif
         return try ConvolutionFilter(weights: weights, precision)
     }
 
@@ -32,6 +53,17 @@ extension CPU {
         _ x: Tensor, _ filter: any Filter, bias: Tensor?, _ window: Window, result: Precision
     ) throws(TensorError) -> Tensor {
         let filter = try own(filter, "convolve")
+        #if arch(x86_64)
+            if let few = filter.winograd(for: window) { return try convolve(x, few, bias: bias, result: result) }
+            if let packed = filter.packed, window == Window() {
+                return try linear(x, packed, bias: bias, result: result)
+            }
+        #endif
+        guard window.repeats == 1 else {
+            let enlarged = try resizeNearest(
+                x, height: x.shape[1] * window.repeats, width: x.shape[2] * window.repeats)
+            return try convolve(enlarged, filter, bias: bias, window.withoutRepeats, result: result)
+        }
         let geometry = try ConvolutionGeometry(input: x.shape, filter: filter.shape, window, "convolve")
         return try profiled(geometry.isPointwise ? "linear" : "convolve", operations: geometry.operations) {
             () throws(TensorError) in
@@ -61,6 +93,19 @@ extension CPU {
         _ dy: Tensor, _ filter: any Filter, _ window: Window, input: Shape, result: Precision
     ) throws(TensorError) -> Tensor {
         let filter = try own(filter, "convolve gradient")
+        #if arch(x86_64)
+            if let few = filter.winograd(for: window) {
+                return try convolveInputGradient(dy, few, input: input, result: result)
+            }
+            if let packed = filter.packed, window == Window() {
+                return try linearInputGradient(dy, packed, result: result)
+            }
+        #endif
+        guard window.repeats == 1 else {
+            let enlarged = try Shape([input[0], input[1] * window.repeats, input[2] * window.repeats, input[3]])
+            let slope = try convolveInputGradient(dy, filter, window.withoutRepeats, input: enlarged, result: result)
+            return try resizeNearestGradient(slope, input: input)
+        }
         let geometry = try ConvolutionGeometry(input: input, filter: filter.shape, window, "convolve gradient")
         let kind = geometry.isPointwise ? "linear gradient" : "convolve gradient"
         return try profiled(kind, operations: geometry.operations) { () throws(TensorError) in

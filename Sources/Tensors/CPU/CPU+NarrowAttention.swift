@@ -97,8 +97,6 @@ private struct UnsafePackedHeads {
 }
 
 extension Tensor {
-    fileprivate var halves: UnsafePointer<UInt16> { bytes.assumingMemoryBound(to: UInt16.self) }
-
     /// For the operation that makes the tensor.
     fileprivate var writableHalves: UnsafeMutablePointer<UInt16> { UnsafeMutablePointer(mutating: halves) }
 }

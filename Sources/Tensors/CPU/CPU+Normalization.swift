@@ -32,7 +32,8 @@ extension CPU {
     // With xhat = (x - mean) d, e = dL/d(xhat w + b) and means over the group: dx = d (e w - mean(e w) - xhat
     // mean(e w xhat)). Two passes: the first gathers both means, the second writes dx = e scale - x pull + level.
     public func groupNormGradient(
-        _ x: Tensor, statistics: Tensor, groups: Int, weight: Tensor, bias: Tensor, silu: Bool, _ dy: Tensor
+        _ x: Tensor, statistics: Tensor, groups: Int, weight: Tensor, bias: Tensor, silu: Bool, _ dy: Tensor,
+        result: Precision
     ) throws(TensorError) -> Tensor {
         try profiled("group norm gradient") { () throws(TensorError) in
             let plan = NormalizationPlan(x.shape, groups: groups), numbers = statistics.elements
@@ -46,13 +47,14 @@ extension CPU {
                     along, chunk.rows, plan.channels)
             }
             let (pull, level) = try plan.gradientTables(sums, numbers, weight: weight.elements)
-            return try Tensor.building(x.shape, x.precision, "group norm gradient") { out in
+            return try Tensor.building(x.shape, result, "group norm gradient") { out in
                 eachChunk(plan) { chunk in
                     let table = chunk.image * plan.channels
                     rectifid_scale_channels_gradient(
                         x.bytes + chunk.at * xBytes, x.precision.format, dy.bytes + chunk.at * dyBytes,
                         dy.precision.format, tables.scale.pointer + table, tables.offset.pointer + table, silu,
-                        pull.pointer + table, level.pointer + table, out + chunk.at * xBytes, chunk.rows, plan.channels)
+                        pull.pointer + table, level.pointer + table, out + chunk.at * result.byteCount, result.format,
+                        chunk.rows, plan.channels)
                 }
             }
         }
@@ -80,18 +82,18 @@ extension CPU {
     }
 
     public func layerNormGradient(
-        _ x: Tensor, statistics: Tensor, weight: Tensor, _ dy: Tensor
+        _ x: Tensor, statistics: Tensor, weight: Tensor, _ dy: Tensor, result: Precision
     ) throws(TensorError) -> Tensor {
         try profiled("layer norm gradient") { () throws(TensorError) in
             let (rows, c) = (x.shape.rows, x.shape[-1])
             let (xBytes, dyBytes) = (x.precision.byteCount, dy.precision.byteCount)
-            return try Tensor.building(x.shape, x.precision, "layer norm gradient") { out in
+            return try Tensor.building(x.shape, result, "layer norm gradient") { out in
                 split(rows, grain: max(1, CPU.elementGrain / max(1, c))) { part in
                     let first = part.lowerBound * c
                     rectifid_layer_normalize_gradient(
                         x.bytes + first * xBytes, x.precision.format, statistics.pointer + part.lowerBound,
                         statistics.pointer + rows + part.lowerBound, weight.pointer, dy.bytes + first * dyBytes,
-                        dy.precision.format, out + first * xBytes, part.count, c)
+                        dy.precision.format, out + first * result.byteCount, result.format, part.count, c)
                 }
             }
         }

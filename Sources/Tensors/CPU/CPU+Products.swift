@@ -10,7 +10,8 @@ extension CPU {
         guard weights.shape.rank == 2 else {
             throw TensorError("matrix", "weights of shape \(weights.shape); [outputs, inputs] is needed")
         }
-        return precision == .bfloat16 ? try NarrowMatrix(weights: weights) : BLASMatrix(weights: try weights.widened())
+        return precision == .bfloat16
+            ? try NarrowMatrix(weights: weights, on: self) : BLASMatrix(weights: try weights.widened())
     }
 
     public func linear(

@@ -43,6 +43,16 @@ public final class CPU: Device {
         openblas_set_num_threads(1)
     }
 
+    public var memoryInUse: Int { Arena.shared.used }
+
+    /// The most that ``memoryInUse`` was since the last ``forgetPeakMemory()``.
+    public var peakMemory: Int { Arena.shared.mostUsed }
+
+    public func forgetPeakMemory() { Arena.shared.forgetPeak() }
+
+    /// Gives memory that operations keep for the next of their size back to the system: for the end of a job.
+    public func releaseUnusedMemory() { Arena.shared.trim() }
+
     /// Cores that this process may run on: an affinity mask or `RECTIFID_THREADS` may leave fewer than the machine has.
     private static func availableThreads() -> Int {
         if let text = getenv("RECTIFID_THREADS"), let wanted = Int(String(cString: text)), wanted > 0 {

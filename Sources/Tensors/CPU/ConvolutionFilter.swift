@@ -19,12 +19,47 @@ final class ConvolutionFilter: Filter {
     }
 
     private let copies: Mutex<Copies>
+    #if arch(x86_64)
+        private let winograd: WinogradFilter?
+        /// The weights of a 1 x 1 kernel, packed; there are no others then.
+        let packed: PackedMatrix?
+    #endif
 
     init(weights: Tensor, _ precision: Precision = .float32) throws(TensorError) {
         shape = weights.shape
         self.precision = precision
         copies = Mutex(Copies(plain: try weights.converted(to: precision)))
+        #if arch(x86_64)
+            (winograd, packed) = (nil, nil)
+        #endif
     }
+
+    #if arch(x86_64)
+        /// A filter in bfloat16 for the window of `winograd`.
+        ///
+        /// The plain weights stay where that is an enlarging one, since pictures of odd sizes are enlarged and cut before.
+        init(weights: Tensor, _ winograd: WinogradFilter) throws(TensorError) {
+            shape = weights.shape
+            precision = .bfloat16
+            self.winograd = winograd
+            packed = nil
+            copies = Mutex(Copies(plain: winograd.kind == .enlarging ? try weights.converted(to: .bfloat16) : nil))
+        }
+
+        /// A 1 x 1 filter in bfloat16 of a linear map of the channels.
+        init(_ packed: PackedMatrix) throws(TensorError) {
+            shape = try Shape([packed.outputs, 1, 1, packed.inputs])
+            precision = .bfloat16
+            winograd = nil
+            self.packed = packed
+            copies = Mutex(Copies(plain: nil))
+        }
+
+        /// The transformed filter, where it is one for `window`.
+        func winograd(for window: Window) -> WinogradFilter? {
+            winograd.flatMap { WinogradFilter.kind(of: window) == $0.kind ? $0 : nil }
+        }
+    #endif
 
     /// The weights in the plain order.
     func plain(_ operation: String) throws(TensorError) -> Tensor {
@@ -39,7 +74,7 @@ final class ConvolutionFilter: Filter {
         #if arch(x86_64)
             if let source { return try source.owner.plain(source.weights, shape: shape, operation) }
         #endif
-        throw TensorError(operation, "the filter of shape \(shape) has lost its weights")
+        throw TensorError(operation, "the filter of shape \(shape) was prepared for another window")
     }
 
     /// Weights of a 1 x 1 kernel as those of a linear map of the channels.

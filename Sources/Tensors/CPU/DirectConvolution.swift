@@ -39,6 +39,9 @@
         /// Whether this processor multiplies bfloat16 numbers at all; imitating them is slower than float32.
         static let multipliesBFloat16 = rectifid_convolution_multiplies_bfloat16()
 
+        /// Whether this processor multiplies whole tiles of bfloat16 numbers by one instruction (AMX).
+        static let hasMatrixTiles = rectifid_convolution_multiplies_tiles()
+
         /// oneDNN's, of the library that is loaded.
         static let version: String = {
             let packed = rectifid_convolution_version()

@@ -8,6 +8,9 @@ CANCEL_OUTCOME_FINISHED: CancelOutcome
 CANCEL_OUTCOME_NOTED: CancelOutcome
 CANCEL_OUTCOME_STOPPING: CancelOutcome
 CANCEL_OUTCOME_UNSPECIFIED: CancelOutcome
+CFG_GRADIENT_BOTH: CfgGradient
+CFG_GRADIENT_CONDITIONAL: CfgGradient
+CFG_GRADIENT_UNSPECIFIED: CfgGradient
 CHROMA_SAMPLING_FULL: ChromaSampling
 CHROMA_SAMPLING_HALF: ChromaSampling
 CHROMA_SAMPLING_UNSPECIFIED: ChromaSampling
@@ -184,15 +187,20 @@ class PersonalizeEvent(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., sequence: _Optional[int] = ..., final: bool = ..., accepted: _Optional[_Union[Accepted, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., result: _Optional[_Union[Result, _Mapping]] = ...) -> None: ...
 
 class PersonalizeRequest(_message.Message):
-    __slots__ = ["cfg_scale", "flow", "gain", "height", "iterations", "model_id", "negative_prompt", "output", "preview_interval", "progress_interval", "prompt", "rate", "references", "resume", "resume_key", "seed", "steps", "stop_at_similarity", "width"]
+    __slots__ = ["cfg_gradient", "cfg_scale", "flow", "gain", "gradient_depth", "height", "iterations", "jacobian_depth", "model_id", "negative_prompt", "output", "plateau_patience", "plateau_tolerance", "preview_interval", "progress_interval", "prompt", "rate", "references", "resume", "resume_key", "seed", "steps", "stop_at_similarity", "width"]
+    CFG_GRADIENT_FIELD_NUMBER: _ClassVar[int]
     CFG_SCALE_FIELD_NUMBER: _ClassVar[int]
     FLOW_FIELD_NUMBER: _ClassVar[int]
     GAIN_FIELD_NUMBER: _ClassVar[int]
+    GRADIENT_DEPTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     ITERATIONS_FIELD_NUMBER: _ClassVar[int]
+    JACOBIAN_DEPTH_FIELD_NUMBER: _ClassVar[int]
     MODEL_ID_FIELD_NUMBER: _ClassVar[int]
     NEGATIVE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_PATIENCE_FIELD_NUMBER: _ClassVar[int]
+    PLATEAU_TOLERANCE_FIELD_NUMBER: _ClassVar[int]
     PREVIEW_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     PROMPT_FIELD_NUMBER: _ClassVar[int]
@@ -204,14 +212,19 @@ class PersonalizeRequest(_message.Message):
     STEPS_FIELD_NUMBER: _ClassVar[int]
     STOP_AT_SIMILARITY_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
+    cfg_gradient: CfgGradient
     cfg_scale: float
     flow: Flow
     gain: Gain
+    gradient_depth: int
     height: int
     iterations: int
+    jacobian_depth: int
     model_id: str
     negative_prompt: str
     output: Output
+    plateau_patience: int
+    plateau_tolerance: float
     preview_interval: int
     progress_interval: int
     prompt: str
@@ -223,7 +236,7 @@ class PersonalizeRequest(_message.Message):
     steps: int
     stop_at_similarity: float
     width: int
-    def __init__(self, references: _Optional[_Iterable[_Union[Reference, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., model_id: _Optional[str] = ..., seed: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., steps: _Optional[int] = ..., iterations: _Optional[int] = ..., rate: _Optional[float] = ..., gain: _Optional[_Union[Gain, _Mapping]] = ..., cfg_scale: _Optional[float] = ..., flow: _Optional[_Union[Flow, str]] = ..., stop_at_similarity: _Optional[float] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., progress_interval: _Optional[int] = ..., preview_interval: _Optional[int] = ..., resume: _Optional[_Union[ResumeState, _Mapping]] = ..., resume_key: _Optional[str] = ...) -> None: ...
+    def __init__(self, references: _Optional[_Iterable[_Union[Reference, _Mapping]]] = ..., prompt: _Optional[str] = ..., negative_prompt: _Optional[str] = ..., model_id: _Optional[str] = ..., seed: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., steps: _Optional[int] = ..., iterations: _Optional[int] = ..., rate: _Optional[float] = ..., gain: _Optional[_Union[Gain, _Mapping]] = ..., cfg_scale: _Optional[float] = ..., flow: _Optional[_Union[Flow, str]] = ..., stop_at_similarity: _Optional[float] = ..., output: _Optional[_Union[Output, _Mapping]] = ..., progress_interval: _Optional[int] = ..., preview_interval: _Optional[int] = ..., resume: _Optional[_Union[ResumeState, _Mapping]] = ..., resume_key: _Optional[str] = ..., gradient_depth: _Optional[int] = ..., jacobian_depth: _Optional[int] = ..., cfg_gradient: _Optional[_Union[CfgGradient, str]] = ..., plateau_patience: _Optional[int] = ..., plateau_tolerance: _Optional[float] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ["iteration", "iterations", "loss", "preview", "similarity"]
@@ -400,6 +413,9 @@ class GainPreset(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class Flow(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class CfgGradient(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
 
 class ImageFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):

@@ -1,0 +1,99 @@
+#if arch(x86_64)
+    internal import CKernels
+    internal import Synchronization
+
+    /// Convolutions by few products and their derivatives, split into blocks of tiles over our own threads. How they are
+    /// split changes no bit: every result is a sum of its own, always in the same order.
+    extension CPU {
+        func convolve(
+            _ x: Tensor, _ filter: WinogradFilter, bias: Tensor?, result: Precision
+        ) throws(TensorError) -> Tensor {
+            let scale = filter.kind == .enlarging ? 2 : 1
+            let shape = try Shape([x.shape[0], scale * x.shape[1], scale * x.shape[2], filter.outputs])
+            return try profiled("convolve", operations: filter.operations(results: shape)) { () throws(TensorError) in
+                let picture = rectifid_winograd_picture(
+                    kind: filter.code, height: x.shape[1], width: x.shape[2], channels: filter.channels,
+                    outputs: filter.outputs, narrow_result: result == .bfloat16)
+                return try run(
+                    picture, try x.converted(to: .bfloat16), filter.words, bias: bias, shape, result, "convolve")
+            }
+        }
+
+        func convolveInputGradient(
+            _ dy: Tensor, _ filter: WinogradFilter, input: Shape, result: Precision
+        ) throws(TensorError) -> Tensor {
+            try profiled("convolve gradient", operations: filter.operations(results: dy.shape)) {
+                () throws(TensorError) in
+                let picture = rectifid_winograd_picture(
+                    kind: filter.kind == .same ? RECTIFID_WINOGRAD_SAME : RECTIFID_WINOGRAD_SHRINKING,
+                    height: dy.shape[1], width: dy.shape[2], channels: filter.outputs, outputs: filter.channels,
+                    narrow_result: result == .bfloat16)
+                return try run(
+                    picture, try dy.converted(to: .bfloat16), try transposed(filter), bias: nil, input, result,
+                    "convolve gradient")
+            }
+        }
+
+        private func run(
+            _ picture: rectifid_winograd_picture, _ x: Tensor, _ words: Tensor, bias: Tensor?, _ shape: Shape,
+            _ result: Precision, _ operation: String
+        ) throws(TensorError) -> Tensor {
+            guard shape.count > 0 else { return try Tensor(repeating: 0, shape: shape).converted(to: result) }
+            var picture = picture
+            let plan = WinogradPlan(&picture, images: shape[0], threads: threads)
+            let (from, to) = (x.shape.count / shape[0], shape.count / shape[0])
+            let scratchBytes = rectifid_winograd_scratch_bytes(&picture)
+            let failure = Mutex<TensorError?>(nil)
+            let done = try Tensor.building(shape, result, operation) { out in
+                split(plan.units, grain: 1) { part in
+                    do throws(TensorError) {
+                        let scratch = try Storage(bytes: scratchBytes, operation: operation)
+                        var picture = picture
+                        for unit in part {
+                            let (image, tiles, panels) = plan.work(unit)
+                            rectifid_winograd(
+                                &picture, x.halves + image * from, words.bytes.assumingMemoryBound(to: UInt32.self),
+                                bias?.pointer, out + image * to * result.byteCount, tiles.lowerBound, tiles.upperBound,
+                                panels.lowerBound, panels.upperBound, scratch.base)
+                        }
+                        withExtendedLifetime(scratch) {}
+                    } catch { failure.withLock { $0 = error } }
+                }
+            }
+            if let problem = failure.withLock({ $0 }) { throw problem }
+            return done
+        }
+    }
+
+    extension WinogradFilter {
+        /// Multiplications and additions of the plain convolution.
+        fileprivate func operations(results: Shape) -> Double { 18 * Double(results.count) * Double(channels) }
+    }
+
+    /// How a convolution is cut: blocks of tiles of every image and, where these are fewer than the threads or too small to
+    /// be worth streaming the filter for, groups of the filter's panels.
+    private struct WinogradPlan {
+        let tiles, blocks, groups, panels, images: Int
+
+        var units: Int { images * blocks * groups }
+
+        init(_ picture: inout rectifid_winograd_picture, images: Int, threads: Int) {
+            tiles = rectifid_winograd_tiles(&picture)
+            panels = rectifid_winograd_panels(picture.outputs)
+            self.images = images
+            blocks = max(1, (tiles + rectifid_winograd_block(&picture) - 1) / rectifid_winograd_block(&picture))
+            let isSmall = blocks == 1 && tiles <= 32
+            let wanted = isSmall ? threads : (threads + images * blocks - 1) / (images * blocks)
+            groups = min(panels, wanted)
+        }
+
+        func work(_ unit: Int) -> (image: Int, tiles: Range<Int>, panels: Range<Int>) {
+            let (group, rest) = unit.quotientAndRemainder(dividingBy: images * blocks)
+            let (image, block) = rest.quotientAndRemainder(dividingBy: blocks)
+            return (
+                image, tiles * block / blocks..<tiles * (block + 1) / blocks,
+                panels * group / groups..<panels * (group + 1) / groups
+            )
+        }
+    }
+#endif

@@ -1,0 +1,99 @@
+#if arch(x86_64)
+    internal import CKernels
+    internal import Synchronization
+
+    /// Weights of a linear map in bfloat16, packed as `narrow_product.h` says.
+    ///
+    /// One copy: the derivative transposes it as it goes, which takes a hundredth of the time of its product.
+    struct PackedMatrix: Sendable {
+        let inputs, outputs: Int
+        /// Packed words, as bytes of a tensor of bfloat16 numbers.
+        let words: Tensor
+
+        var pointer: UnsafePointer<UInt32> { words.bytes.assumingMemoryBound(to: UInt32.self) }
+
+        /// Multiplications and additions for so many rows.
+        func operations(rows: Int) -> Double { 2 * Double(rows) * Double(inputs * outputs) }
+    }
+
+    extension CPU {
+        /// Whether weights `[O, I]` of products in bfloat16 can be packed; both are then whole rows of registers.
+        func packs(outputs: Int, inputs: Int) -> Bool {
+            convolutionProvider == .automatic && CPU.hasFewProducts && outputs > 0 && inputs > 0 && outputs % 16 == 0
+                && inputs % 16 == 0
+        }
+
+        func packed(_ weights: Tensor) throws(TensorError) -> PackedMatrix {
+            let (outputs, inputs) = (weights.shape[0], weights.shape[1])
+            let plain = try weights.converted(to: .bfloat16)
+            let shape = try Shape([2 * rectifid_packed_words(inputs, outputs)])
+            let words = try Tensor.building(shape, .bfloat16, "matrix") { out in
+                rectifid_pack_transposed(
+                    plain.halves, inputs, outputs, inputs, out.assumingMemoryBound(to: UInt32.self))
+            }
+            return PackedMatrix(inputs: inputs, outputs: outputs, words: words)
+        }
+
+        func linear(
+            _ x: Tensor, _ weights: PackedMatrix, bias: Tensor?, result: Precision
+        ) throws(TensorError) -> Tensor {
+            try profiled("linear", operations: weights.operations(rows: x.shape.rows)) { () throws(TensorError) in
+                try multiply(x, weights, bias: bias, result: result, "linear")
+            }
+        }
+
+        func linearInputGradient(
+            _ dy: Tensor, _ weights: PackedMatrix, result: Precision
+        ) throws(TensorError) -> Tensor {
+            try profiled("linear gradient", operations: weights.operations(rows: dy.shape.rows)) {
+                () throws(TensorError) in
+                try multiply(dy, try transposed(weights), bias: nil, result: result, "linear gradient")
+            }
+        }
+
+        private func transposed(_ weights: PackedMatrix) throws(TensorError) -> PackedMatrix {
+            let (inputs, outputs) = (weights.inputs, weights.outputs)
+            let shape = try Shape([2 * rectifid_packed_words(outputs, inputs)])
+            let words = try Tensor.building(shape, .bfloat16, "linear gradient") { out in
+                split(panelCount(inputs), grain: max(1, (1 << 20) / (outputs * 48))) { part in
+                    rectifid_transpose_packed(
+                        weights.pointer, inputs, outputs, part.lowerBound, part.upperBound,
+                        out.assumingMemoryBound(to: UInt32.self))
+                }
+            }
+            return PackedMatrix(inputs: outputs, outputs: inputs, words: words)
+        }
+
+        /// Every thread takes rows, or panels where these are few.
+        private func multiply(
+            _ x: Tensor, _ weights: PackedMatrix, bias: Tensor?, result: Precision, _ operation: String
+        ) throws(TensorError) -> Tensor {
+            let shape = try x.shape.replacing(axis: -1, with: weights.outputs)
+            let x = try x.converted(to: .bfloat16)
+            let (rows, panels) = (x.shape.rows, panelCount(weights.outputs))
+            let byRows = rows >= 64 * threads || rows >= 4 * 48 * panels
+            let perUnit = max(1, (byRows ? 1 : rows * 48) * weights.inputs * (byRows ? weights.outputs : 1))
+            let failure = Mutex<TensorError?>(nil)
+            let product = try Tensor.building(shape, result, operation) { out in
+                split(byRows ? rows : panels, grain: max(1, (1 << 20) / perUnit)) { part in
+                    do throws(TensorError) {
+                        let scratch = try Storage(
+                            floats: Int(RECTIFID_LINEAR_ROWS * RECTIFID_PANEL), operation: operation)
+                        let (own, ownPanels) = byRows ? (part, 0..<panels) : (0..<rows, part)
+                        rectifid_narrow_linear(
+                            x.halves, weights.inputs, weights.pointer, weights.outputs, bias?.pointer, out,
+                            result == .bfloat16, own.lowerBound, own.upperBound, ownPanels.lowerBound,
+                            ownPanels.upperBound, scratch.base.assumingMemoryBound(to: Float.self))
+                        withExtendedLifetime(scratch) {}
+                    } catch { failure.withLock { $0 = error } }
+                }
+            }
+            if let problem = failure.withLock({ $0 }) { throw problem }
+            return product
+        }
+
+        private func panelCount(_ columns: Int) -> Int {
+            (columns + Int(RECTIFID_PANEL) - 1) / Int(RECTIFID_PANEL)
+        }
+    }
+#endif

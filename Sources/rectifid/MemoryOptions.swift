@@ -1,0 +1,40 @@
+import ArgumentParser
+import Flow
+import Generation
+import Tensors
+
+/// Memory against time.
+struct MemoryOptions: ParsableArguments {
+    @Option(
+        help: """
+            Which steps run a second time on the way back, to spare memory: none, steps (all of them), or auto, as few \
+            as fit. auto by default. [RECTIFID_RECOMPUTE]
+            """)
+    var recompute: Mode?
+
+    @Option(
+        help: """
+            What auto may fill, 6GiB for instance; nine tenths of what the process may take by default. \
+            [RECTIFID_MEMORY]
+            """)
+    var memory: MemorySize?
+
+    enum Mode: String, ExpressibleByArgument, CaseIterable { case auto, none, steps }
+
+    mutating func validate() throws {
+        recompute = try EnvironmentValue.value(recompute, "recompute")
+        memory = try EnvironmentValue.value(memory, "memory")
+        if memory != nil, let recompute, recompute != .auto {
+            throw ValidationError("--memory is for --recompute auto; it says nothing with \(recompute.rawValue)")
+        }
+    }
+
+    var plan: Recompute {
+        switch recompute ?? .auto {
+        case .none: .none
+        case .steps: .steps
+        // What is not tensors, and gaps between them, take the rest.
+        case .auto: .auto(memory: (memory?.bytes ?? CPU.memoryLimit / 10 * 9) / 100 * 85)
+        }
+    }
+}
