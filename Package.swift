@@ -49,10 +49,11 @@ let package = Package(
         .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
-        // C of our own: kernels, the setjmp side of the picture codecs, bounded protobuf parsing; and generated C.
+        // C of our own: kernels, the setjmp side of the picture codecs, bounded protobuf parsing, the heap; and generated C.
         .target(name: "CKernels", linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
         .target(name: "CCodec", dependencies: ["CJPEG", "CPNG"]),
         .target(name: "CBoundedProtobuf", dependencies: ["CProtobufC"]),
+        .target(name: "CHeap"),
         .target(name: "CMessages", dependencies: ["CProtobufC"]),
         .target(name: "COnnx", dependencies: ["CProtobufC"]),
         .target(name: "CTransfer", dependencies: ["CCurl", "COpenSSL"]),
@@ -102,7 +103,7 @@ let package = Package(
         .target(
             name: "Jobs",
             dependencies: [
-                "RectifIDClient", "Raster", "Messages", "Broker", "ObjectStores",
+                "RectifIDClient", "Raster", "Messages", "Broker", "ObjectStores", "CHeap",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ], swiftSettings: safe),
@@ -249,6 +250,11 @@ if Context.environment["RECTIFID_WITHOUT_ENGINE"] != nil {
     let ofEngine = engine.union(engine.map { "\($0)Tests" }).union(["TestSupport", "CommandTests"])
     package.products.removeAll { engine.contains($0.name) }
     package.targets.removeAll { ofEngine.contains($0.name) }
+    // What the thread sanitizer does not see of Swift's runtime, told to it in every program of the tests.
+    package.targets.append(.target(name: "CThreadSanitizer", path: "Tests/ThreadSanitizer"))
+    for target in package.targets where ["BrokerTestSupport", "TinyModel"].contains(target.name) {
+        target.dependencies.append("CThreadSanitizer")
+    }
     for target in package.targets where target.name == "FaultTests" {
         target.dependencies.removeAll { if case .byNameItem(let name, _) = $0 { engine.contains(name) } else { false } }
         target.exclude.append("ModelResumeTests.swift")

@@ -116,6 +116,7 @@ struct WorkerCommand: AsyncParsableCommand {
     func run() async throws { try await CommandFailure.reporting { try await serve() } }
 
     private func serve() async throws {
+        ProcessMemory.useOneHeap()
         let logger = broker.logger("rectifid.worker", standardLevel: .info)
         let id = workerID ?? Self.standardID
         // First, so that probes can tell a worker that loads its models from one that hangs.

@@ -81,15 +81,9 @@ struct EncryptionTests {
     @Test func `The certificate logs in by itself, and a password does so beside it`() async throws {
         try await Certificates.with { certificates in
             let port = try PrivateNode.freePort()
-            let settings = """
-                auth_mechanisms.1 = EXTERNAL
-                auth_mechanisms.2 = PLAIN
-                ssl_cert_login_from = common_name
-                ssl_options.versions.1 = tlsv1.2
-
-                """
             try await PrivateNode.with(
-                settings: certificates.settings(port: port) + settings, plugins: ["rabbitmq_auth_mechanism_ssl"]
+                settings: certificates.settings(port: port) + Certificates.loginSettings,
+                plugins: [Certificates.loginPlugin]
             ) { node in
                 try await node.control("add_user", "worker-1", "unused")
                 try await node.control("clear_password", "worker-1")
@@ -157,60 +151,6 @@ struct EncryptionTests {
         }
         await broker.close()
         return text
-    }
-}
-
-/// An authority, certificates of it, and some that are not good.
-private struct Certificates: Sendable {
-    let folder: URL
-
-    func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
-
-    func settings(port: UInt16, server: String = "server") -> String {
-        """
-        listeners.ssl.1 = 127.0.0.1:\(port)
-        ssl_options.cacertfile = \(path("ca.pem"))
-        ssl_options.certfile = \(path("\(server).pem"))
-        ssl_options.keyfile = \(path("\(server).key"))
-        ssl_options.verify = verify_peer
-        ssl_options.fail_if_no_peer_cert = true
-
-        """
-    }
-
-    func broker(
-        _ host: String, _ port: UInt16, _ adjust: (inout TLSOptions) -> Void = { _ in }
-    ) throws -> RabbitMQBroker {
-        try BrokerKind.rabbitMQ(url: "amqps://guest:guest@\(host):\(port)") {
-            $0.tls = TLSOptions(authorities: path("ca.pem"), certificate: path("client.pem"), key: path("client.key"))
-            adjust(&$0.tls)
-        }
-    }
-
-    static func with(_ body: (Certificates) async throws -> Void) async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("rectifid-tls-\(UUID())")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let script = """
-            set -e; cd "$1"
-            for authority in ca other; do
-              openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$authority" -keyout $authority.key -out $authority.pem
-            done
-            make() { # name, subject, authority, days, use
-              openssl req -newkey rsa:2048 -nodes -subj "/CN=$2" -keyout $1.key -out $1.csr
-              printf 'subjectAltName=DNS:localhost\\nextendedKeyUsage=%s' $5 >$1.ext
-              openssl x509 -req -days $4 -in $1.csr -CA $3.pem -CAkey $3.key -CAcreateserial -extfile $1.ext -out $1.pem
-            }
-            make server localhost ca 2 serverAuth
-            make late localhost ca -1 serverAuth
-            make client worker-1 ca 2 clientAuth
-            make late-client worker-1 ca -1 clientAuth
-            make stranger worker-1 other 2 clientAuth
-            openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=localhost" -addext subjectAltName=DNS:localhost \
-              -keyout lone.key -out lone.pem
-            """
-        try await PrivateNode.run("/bin/bash", ["-c", script, "certificates", folder.path])
-        try await body(Certificates(folder: folder))
     }
 }
 

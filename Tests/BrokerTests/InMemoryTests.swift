@@ -1,3 +1,4 @@
+import BrokerTestSupport
 import Testing
 
 @testable import Broker
@@ -44,6 +45,28 @@ struct InMemoryTests {
         #expect(try await broker.depth(of: "work").messages == 2)
         clock.advance(by: .seconds(25))
         #expect(try await broker.depth(of: "work").messages == 0)
+    }
+
+    @Test func `A node that is gone leaves nothing behind that waits for its clock`() async throws {
+        weak var clock: ManualClock?
+        do {
+            let ticking = ManualClock()
+            clock = ticking
+            let broker = InMemoryBroker(node: InMemoryNode(clock: ticking))
+            let seconds = [30, 20, 10]
+            try await broker.declare(Topology(queues: seconds.map { Queue("queue-\($0)") }))
+            for seconds in seconds {
+                try await broker.publish(
+                    OutgoingMessage(MessageProperties(expiration: .seconds(seconds)), body: []), exchange: "",
+                    routingKey: "queue-\(seconds)")
+            }
+            // The first is over, and who asks for the next finds it waiting already.
+            ticking.advance(by: .seconds(10))
+            #expect(try await broker.depth(of: "queue-10").messages == 0)
+            #expect(try await broker.depth(of: "queue-20").messages == 1)
+            await broker.close()
+        }
+        try await eventually { clock == nil }
     }
 
     @Test func `Sleepers of a manual clock wake when their time has come or they are cancelled`() async throws {

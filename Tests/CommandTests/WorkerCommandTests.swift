@@ -12,6 +12,7 @@ struct WorkerCommandTests {
     private struct Place {
         let box: LetterBox
         let folder: TemporaryFolder
+        let settings: [String: String]
         let worker: WorkerProcess
         let port: UInt16
 
@@ -28,7 +29,8 @@ struct WorkerCommandTests {
                 [
                     "submit", "--reference", sample, "--prompt", "a portrait", "--job-id", jobID,
                     "--iterations", "1", "--output", folder.path("\(jobID).jpg"), "--traces", folder.path("client"),
-                ] + arguments, environment: box.environment.merging(environment) { $1 })
+                ] + arguments,
+                environment: box.environment.merging(settings) { $1 }.merging(environment) { $1 })
         }
 
         /// The spans in a file, none where there is no file.
@@ -40,21 +42,21 @@ struct WorkerCommandTests {
         }
     }
 
+    /// - Parameter settings: Of the worker and its clients, before those of the shared node.
     private func withWorker(
-        url: String? = nil, _ body: (Place) async throws -> Void
+        _ settings: [String: String] = [:], _ body: (Place) async throws -> Void
     ) async throws {
         try await LetterBox.open { box in
             let folder = try TemporaryFolder()
             let port = try PrivateNode.freePort()
-            var environment = box.environment
-            if let url { environment["RECTIFID_AMQP_URL"] = url }
+            let environment = box.environment.merging(settings) { $1 }
             let worker = try WorkerProcess(
                 Program.url.path,
                 arguments: [
                     "worker", "--http-port", "\(port)", "--traces", folder.path("worker"), "--worker-id",
                     "worker-\(box.pool.name)",
                 ], environment: environment, log: folder.path("log"))
-            let place = Place(box: box, folder: folder, worker: worker, port: port)
+            let place = Place(box: box, folder: folder, settings: settings, worker: worker, port: port)
             try await attempt {
                 try await eventually { try await place.probe().code == 0 }
                 try await body(place)
@@ -81,10 +83,56 @@ struct WorkerCommandTests {
     }
 
     @Test func aWorkerWithoutItsBrokerIsAliveAndNotReady() async throws {
-        try await withWorker(url: "amqp://127.0.0.1:\(try PrivateNode.freePort())/") { place in
+        try await withWorker(["RECTIFID_AMQP_URL": "amqp://127.0.0.1:\(try PrivateNode.freePort())/"]) { place in
             let ready = try await place.probe("ready")
             #expect(ready.code == 69 && ready.errors.contains("503"))
             #expect(try await place.probe("health").code == 0)
+        }
+    }
+
+    @Test(.enabled(if: PrivateNode.isAvailable))
+    func aWorkerThatStartsBeforeItsBrokerDoesItsJobsOnceThereIsOne() async throws {
+        try await PrivateNode.with { node in
+            try await node.crash()
+            try await withWorker(["RECTIFID_AMQP_URL": node.url]) { place in
+                // Both of its connections have failed, more than once.
+                try await eventually { try place.folder.text("log").split(separator: "not connected").count > 6 }
+                #expect(try await place.probe("ready").code == 69)
+                try await node.restart()
+                let run = try await place.submit("job")
+                #expect(run.code == 0, "\(run.errors)")
+                #expect(try await place.probe("ready").code == 0)
+                place.worker.terminate()
+                #expect(await place.worker.end() == .exit(0))
+            }
+        }
+    }
+
+    /// Who the worker and its client are, their certificates say; no password is known to either.
+    @Test(.enabled(if: PrivateNode.isAvailable)) func aCertificateIsAllTheLoginThatAJobNeeds() async throws {
+        try await Certificates.with { certificates in
+            let port = try PrivateNode.freePort()
+            try await PrivateNode.with(
+                settings: certificates.settings(port: port) + Certificates.loginSettings,
+                plugins: [Certificates.loginPlugin]
+            ) { node in
+                try await node.control("delete_user", "guest")
+                try await node.control("add_user", "worker-1", "unused")
+                try await node.control("clear_password", "worker-1")
+                try await node.control("set_permissions", "worker-1", ".*", ".*", ".*")
+                let settings = [
+                    "RECTIFID_AMQP_URL": "amqps://localhost:\(port)/", "RECTIFID_TLS_CA": certificates.path("ca.pem"),
+                    "RECTIFID_TLS_CERTIFICATE": certificates.path("client.pem"),
+                    "RECTIFID_TLS_KEY": certificates.path("client.key"), "RECTIFID_TLS_LOGIN": "certificate",
+                ]
+                try await withWorker(settings) { place in
+                    let run = try await place.submit("job")
+                    #expect(run.code == 0, "\(run.errors)")
+                    #expect(try place.folder.names.contains("job.jpg"))
+                    let refused = try await place.submit("job", environment: ["RECTIFID_TLS_LOGIN": "password"])
+                    #expect(refused.code == 69 && refused.errors.contains("refused the login"), "\(refused.errors)")
+                }
+            }
         }
     }
 

@@ -23,6 +23,7 @@ import UnixSignals
 @main
 struct TinyWorker {
     static func main() async throws {
+        ProcessMemory.useOneHeap()
         let arguments = CommandLine.arguments
         guard arguments.count == 3 else { exit(64) }
         let environment = ProcessInfo.processInfo.environment

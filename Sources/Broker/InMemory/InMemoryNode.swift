@@ -7,6 +7,8 @@ public final class InMemoryNode: Sendable {
     private let routing = Mutex(InMemoryRouting())
     private let elapsed: @Sendable () -> Duration
     private let sleep: @Sendable (Duration) async throws -> Void
+    /// By the time that they wait for; a clock that a test holds still may keep them for ever.
+    private let timers = Mutex<[Duration: Task<Void, Never>]>([:])
 
     /// - Parameter clock: Measures times to live; a ``ManualClock`` lets a test decide.
     public init<Time: Clock>(clock: Time) where Time.Duration == Duration {
@@ -17,6 +19,10 @@ public final class InMemoryNode: Sendable {
 
     /// A node with the system's clock.
     public convenience init() { self.init(clock: ContinuousClock()) }
+
+    deinit {
+        for timer in timers.withLock({ $0.values.map { $0 } }) { timer.cancel() }
+    }
 
     /// Changes the node's contents at the present time, and sees to it that what expires next will.
     func update<Value: Sendable>(
@@ -33,10 +39,13 @@ public final class InMemoryNode: Sendable {
     }
 
     private func schedule(_ expiry: Duration) {
-        Task { [weak self, sleep] in
-            try? await sleep(expiry)
-            guard let self else { return }
-            try? update { (routing) throws(BrokerError) in routing.timerFired(expiry) }
+        timers.withLock { timers in
+            guard timers[expiry] == nil else { return }
+            timers[expiry] = Task { [weak self, sleep] in
+                guard (try? await sleep(expiry)) != nil, let self else { return }
+                self.timers.withLock { $0[expiry] = nil }
+                try? update { (routing) throws(BrokerError) in routing.timerFired(expiry) }
+            }
         }
     }
 }

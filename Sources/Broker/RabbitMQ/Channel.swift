@@ -1,4 +1,4 @@
-/// One open channel of the consuming connection.
+/// One open channel of the consuming connection, which owns it; who uses it refers to it weakly.
 final class Channel {
     /// What a channel is used for; one purpose each, so that an error hits only the call that caused it.
     enum Use {
@@ -80,7 +80,7 @@ final class Subscription {
     let request: SubscribeRequest
     /// Whether the first basic.consume has succeeded.
     var isEstablished = false
-    var channel: Channel?
+    weak var channel: Channel?
     var cancelCall: Call<Void>?
     var retryAt: ContinuousClock.Instant?
     var backoff = Backoff()
@@ -120,7 +120,7 @@ struct SubscribeRequest: Sendable {
 /// The basic.gets of one queue, one after the other.
 final class GetLine {
     let queue: String
-    var channel: Channel?
+    weak var channel: Channel?
     var requests = Fifo<GetRequest>()
     var isAsking = false
 
