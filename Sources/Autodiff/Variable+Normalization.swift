@@ -41,8 +41,9 @@ extension Variable {
         }
     }
 
-    /// What a record keeps of this variable: in 16 bit where that is all that the result has, since records of a whole
-    /// step are the most of a job's memory. The derivative's statistics are those of the exact numbers.
+    /// What a record keeps of this variable: 16 bit where that is all that the result has.
+    ///
+    /// Records of whole steps are the most of a job's memory. The derivative's statistics are those of the exact numbers.
     private func recorded(asFor result: Precision) throws(TensorError) -> Tensor {
         isTracked ? try tensor.converted(to: result == .bfloat16 ? .bfloat16 : tensor.precision) : tensor
     }

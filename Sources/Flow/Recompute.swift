@@ -1,5 +1,6 @@
-/// Which steps keep what their derivative needs, and which run a second time on the way back: memory against one more
-/// evaluation of the network. The numbers are the same to the bit.
+/// Which steps keep what their derivative needs, and which run a second time on the way back.
+///
+/// Memory against one more evaluation of the network; the numbers are the same to the bit.
 public enum Recompute: Sendable, Hashable {
     /// Every step keeps its activations: fastest.
     case none
@@ -44,6 +45,8 @@ struct MemoryWatch {
         return used > memory
     }
 
-    /// Notes what the objective took. A quarter more is for what its derivative takes for a moment.
+    /// Notes what the objective took.
+    ///
+    /// A quarter more is for what its derivative takes for a moment.
     mutating func note(objective bytes: Int) { objective = max(objective ?? 0, bytes / 4 * 5) }
 }
