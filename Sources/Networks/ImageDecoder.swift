@@ -62,8 +62,8 @@ public struct ImageDecoder: Sendable {
     ///
     /// - Parameters:
     ///   - latent: `[N, h, w, latentChannels]`, as the flow ends.
-    ///   - recomputing: Keep only each level's input for the derivative and compute the rest again on the way back: a
-    ///     512 x 512 picture takes gigabytes otherwise.
+    ///   - recomputing: Keep only each residual block's input for the derivative and compute the rest again on the way
+    ///     back: a 512 x 512 picture takes gigabytes otherwise, most of it in the last level.
     /// - Returns: `[N, factor * h, factor * w, 3]`, 0 to 1; the gradient is zero where the decoder left that range.
     /// - Throws: ``TensorError`` where the shape does not fit.
     public func callAsFunction(_ latent: Variable, recomputing: Bool = false) throws(TensorError) -> Variable {
@@ -77,11 +77,7 @@ public struct ImageDecoder: Sendable {
         x = try middle1(try input(x))
         if let attention { x = try attention(x) }
         x = try middle2(x)
-        for level in levels {
-            x =
-                recomputing && x.isTracked
-                ? try Tape.checkpoint([x]) { (inputs) throws(TensorError) in try level(inputs[0]) } : try level(x)
-        }
+        for level in levels { x = try level(x, recomputing: recomputing && x.isTracked) }
         return try output(try outputNorm(x)).scaled(by: 0.5, plus: 0.5).clamped(0, 1)
     }
 }
@@ -107,9 +103,14 @@ extension ImageDecoder {
                 isLast ? nil : try weights.convolution("upsamplers.0.conv", from: outputs, to: outputs, repeats: 2)
         }
 
-        func callAsFunction(_ x: Variable) throws(TensorError) -> Variable {
+        func callAsFunction(_ x: Variable, recomputing: Bool) throws(TensorError) -> Variable {
             var x = x
-            for residual in residuals { x = try residual(x) }
+            for residual in residuals {
+                x =
+                    recomputing
+                    ? try Tape.checkpoint([x]) { (inputs) throws(TensorError) in try residual(inputs[0]) }
+                    : try residual(x)
+            }
             guard let upsample else { return x }
             return try upsample(x)
         }

@@ -1,15 +1,18 @@
 import ArgumentParser
 
-/// A number of bytes as people write it: `6GiB`, `512M`, `6000000000`.
+/// A number of bytes as people write it: `6GiB` or `6G` (2^30), `6GB` (10^9), `6000000000`.
 struct MemorySize: ExpressibleByArgument, Equatable {
     let bytes: Int
 
     init?(argument: String) {
         let digits = argument.prefix { $0.isASCII && $0.isNumber }
         let unit = argument.dropFirst(digits.count).lowercased()
-        let shifts = ["": 0, "b": 0, "k": 10, "kib": 10, "m": 20, "mib": 20, "g": 30, "gib": 30, "t": 40, "tib": 40]
-        guard let number = Int(digits), number > 0, let shift = shifts[unit],
-            case let (product, overflow) = number.multipliedReportingOverflow(by: 1 << shift), !overflow
+        let units = [
+            "": 1, "b": 1, "kb": 1000, "mb": 1_000_000, "gb": 1_000_000_000, "k": 1 << 10, "kib": 1 << 10,
+            "m": 1 << 20, "mib": 1 << 20, "g": 1 << 30, "gib": 1 << 30,
+        ]
+        guard let number = Int(digits), number > 0, let size = units[unit],
+            case let (product, overflow) = number.multipliedReportingOverflow(by: size), !overflow
         else { return nil }
         bytes = product
     }
