@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+size_t rectifid_packed_panels(size_t columns) { return (columns + RECTIFID_PANEL - 1) / RECTIFID_PANEL; }
+
 size_t rectifid_packed_words(size_t inner, size_t columns) { return pairs_of(inner) * padded_columns(columns); }
 
 RECTIFID_VECTORIZE

@@ -5,8 +5,6 @@ size_t rectifid_winograd_words(rectifid_winograd_kind kind, size_t channels, siz
     return points_of_axis(kind) * points_of_axis(kind) * rectifid_packed_words(channels, outputs);
 }
 
-size_t rectifid_winograd_panels(size_t outputs) { return (outputs + RECTIFID_PANEL - 1) / RECTIFID_PANEL; }
-
 // The derivative is the convolution with the kernel turned round, outputs and channels exchanged. Turning it round
 // exchanges the first and the last of the four points of an axis and leaves the others. On repeated pixels the points
 // stay what they are: which pixels they are multiplied by differs.

@@ -1,3 +1,5 @@
+import Tensors
+
 /// Which steps keep what their derivative needs, and which run a second time on the way back.
 ///
 /// Memory against one more evaluation of the network; the numbers are the same to the bit.
@@ -9,6 +11,12 @@ public enum Recompute: Sendable, Hashable {
     /// As many keep theirs as fit: the last ones, since they are the first to be asked for. While all tensors of the
     /// process take more than `memory` bytes, the earliest step gives up its own.
     case auto(memory: Int)
+
+    /// As many as fit into a process of so many bytes: what is not tensors, and gaps between them, take 15 %.
+    public static func fitting(process bytes: Int) -> Recompute { .auto(memory: bytes / 100 * 85) }
+
+    /// As many as fit into nine tenths of what this process may take.
+    public static var standard: Recompute { .fitting(process: CPU.memoryLimit / 10 * 9) }
 
     /// Whether a part of the objective that would keep `bytes` of activations is to compute them twice instead: where they
     /// are more than a quarter of the memory, steps are the better use of it.

@@ -65,7 +65,7 @@ public final class Model: Sendable {
     /// - Throws: ``GenerationError`` that names the file at fault.
     public init(
         _ path: String, judges: Judges = Judges(), precision: Precision = .float32,
-        recompute: Recompute = .auto(memory: CPU.memoryLimit / 5 * 4)
+        recompute: Recompute = .standard
     ) throws(GenerationError) {
         self.precision = precision
         self.recompute = recompute

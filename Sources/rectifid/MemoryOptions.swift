@@ -1,7 +1,5 @@
 import ArgumentParser
 import Flow
-import Generation
-import Tensors
 
 /// Memory against time.
 struct MemoryOptions: ParsableArguments {
@@ -33,8 +31,7 @@ struct MemoryOptions: ParsableArguments {
         switch recompute ?? .auto {
         case .none: .none
         case .steps: .steps
-        // What is not tensors, and gaps between them, take the rest.
-        case .auto: .auto(memory: (memory?.bytes ?? CPU.memoryLimit / 10 * 9) / 100 * 85)
+        case .auto: memory.map { .fitting(process: $0.bytes) } ?? .standard
         }
     }
 }

@@ -6,7 +6,7 @@ public struct Certificates: Sendable {
     private let folder: URL
 
     /// Lets the common name of a client's certificate be its login, beside passwords.
-    public static let loginSettings = """
+    private static let loginSettings = """
         auth_mechanisms.1 = EXTERNAL
         auth_mechanisms.2 = PLAIN
         ssl_cert_login_from = common_name
@@ -15,10 +15,27 @@ public struct Certificates: Sendable {
         """
 
     /// What RabbitMQ needs for that.
-    public static let loginPlugin = "rabbitmq_auth_mechanism_ssl"
+    private static let loginPlugin = "rabbitmq_auth_mechanism_ssl"
 
     /// Where a certificate (`NAME.pem`) or its key (`NAME.key`) is.
     public func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+
+    /// Runs a body with a node at which the certificates' `worker-1` may do everything, and has no password.
+    public static func withLogin(
+        _ body: (Certificates, _ port: UInt16, PrivateNode) async throws -> Void
+    ) async throws {
+        try await Certificates.with { certificates in
+            let port = try PrivateNode.freePort()
+            try await PrivateNode.with(
+                settings: certificates.settings(port: port) + loginSettings, plugins: [loginPlugin]
+            ) { node in
+                try await node.control("add_user", "worker-1", "unused")
+                try await node.control("clear_password", "worker-1")
+                try await node.control("set_permissions", "worker-1", ".*", ".*", ".*")
+                try await body(certificates, port, node)
+            }
+        }
+    }
 
     /// Lines of rabbitmq.conf for a node that wants certificates of its clients.
     public func settings(port: UInt16, server: String = "server") -> String {

@@ -79,36 +79,27 @@ struct EncryptionTests {
     }
 
     @Test func `The certificate logs in by itself, and a password does so beside it`() async throws {
-        try await Certificates.with { certificates in
-            let port = try PrivateNode.freePort()
-            try await PrivateNode.with(
-                settings: certificates.settings(port: port) + Certificates.loginSettings,
-                plugins: [Certificates.loginPlugin]
-            ) { node in
-                try await node.control("add_user", "worker-1", "unused")
-                try await node.control("clear_password", "worker-1")
-                try await node.control("set_permissions", "worker-1", ".*", ".*", ".*")
-                let external = try certificates.broker("localhost", port) { $0.login = .certificate }
-                try await external.ready(within: .seconds(120))
-                #expect(try await node.control("list_connections", "user").contains("worker-1"))
-                let queue = try await external.declareReplyQueue(.exclusive())
-                // The broker checks that this is the user that logged in.
-                try await external.publish(
-                    OutgoingMessage(MessageProperties(userID: "worker-1"), body: [1]), exchange: "", routingKey: queue)
-                #expect(try await external.get(queue: queue)?.body == [1])
-                await external.close()
+        try await Certificates.withLogin { certificates, port, node in
+            let external = try certificates.broker("localhost", port) { $0.login = .certificate }
+            try await external.ready(within: .seconds(120))
+            #expect(try await node.control("list_connections", "user").contains("worker-1"))
+            let queue = try await external.declareReplyQueue(.exclusive())
+            // The broker checks that this is the user that logged in.
+            try await external.publish(
+                OutgoingMessage(MessageProperties(userID: "worker-1"), body: [1]), exchange: "", routingKey: queue)
+            #expect(try await external.get(queue: queue)?.body == [1])
+            await external.close()
 
-                let plain = try certificates.broker("localhost", port)
-                try await plain.ready(within: .seconds(120))
-                #expect(try await node.control("list_connections", "user").contains("guest"))
-                await plain.close()
+            let plain = try certificates.broker("localhost", port)
+            try await plain.ready(within: .seconds(120))
+            #expect(try await node.control("list_connections", "user").contains("guest"))
+            await plain.close()
 
-                try await node.control("delete_user", "worker-1")
-                let unknown = try certificates.broker("localhost", port) { $0.login = .certificate }
-                let error = await failure { try await unknown.ready(within: .seconds(60)) }
-                if case .authenticationFailed = error {} else { Issue.record("\(String(describing: error))") }
-                await unknown.close()
-            }
+            try await node.control("delete_user", "worker-1")
+            let unknown = try certificates.broker("localhost", port) { $0.login = .certificate }
+            let error = await failure { try await unknown.ready(within: .seconds(60)) }
+            if case .authenticationFailed = error {} else { Issue.record("\(String(describing: error))") }
+            await unknown.close()
         }
     }
 

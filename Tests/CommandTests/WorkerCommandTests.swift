@@ -110,28 +110,19 @@ struct WorkerCommandTests {
 
     /// Who the worker and its client are, their certificates say; no password is known to either.
     @Test(.enabled(if: PrivateNode.isAvailable)) func aCertificateIsAllTheLoginThatAJobNeeds() async throws {
-        try await Certificates.with { certificates in
-            let port = try PrivateNode.freePort()
-            try await PrivateNode.with(
-                settings: certificates.settings(port: port) + Certificates.loginSettings,
-                plugins: [Certificates.loginPlugin]
-            ) { node in
-                try await node.control("delete_user", "guest")
-                try await node.control("add_user", "worker-1", "unused")
-                try await node.control("clear_password", "worker-1")
-                try await node.control("set_permissions", "worker-1", ".*", ".*", ".*")
-                let settings = [
-                    "RECTIFID_AMQP_URL": "amqps://localhost:\(port)/", "RECTIFID_TLS_CA": certificates.path("ca.pem"),
-                    "RECTIFID_TLS_CERTIFICATE": certificates.path("client.pem"),
-                    "RECTIFID_TLS_KEY": certificates.path("client.key"), "RECTIFID_TLS_LOGIN": "certificate",
-                ]
-                try await withWorker(settings) { place in
-                    let run = try await place.submit("job")
-                    #expect(run.code == 0, "\(run.errors)")
-                    #expect(try place.folder.names.contains("job.jpg"))
-                    let refused = try await place.submit("job", environment: ["RECTIFID_TLS_LOGIN": "password"])
-                    #expect(refused.code == 69 && refused.errors.contains("refused the login"), "\(refused.errors)")
-                }
+        try await Certificates.withLogin { certificates, port, node in
+            try await node.control("delete_user", "guest")
+            let settings = [
+                "RECTIFID_AMQP_URL": "amqps://localhost:\(port)/", "RECTIFID_TLS_CA": certificates.path("ca.pem"),
+                "RECTIFID_TLS_CERTIFICATE": certificates.path("client.pem"),
+                "RECTIFID_TLS_KEY": certificates.path("client.key"), "RECTIFID_TLS_LOGIN": "certificate",
+            ]
+            try await withWorker(settings) { place in
+                let run = try await place.submit("job")
+                #expect(run.code == 0, "\(run.errors)")
+                #expect(try place.folder.names.contains("job.jpg"))
+                let refused = try await place.submit("job", environment: ["RECTIFID_TLS_LOGIN": "password"])
+                #expect(refused.code == 69 && refused.errors.contains("refused the login"), "\(refused.errors)")
             }
         }
     }

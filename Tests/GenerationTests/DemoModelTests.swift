@@ -9,7 +9,7 @@ import Testing
 @Suite struct DemoModelTests {
     static let model = Result { try Model(try DemoModel.directory()) }
 
-    private func request(iterations: Int, seed: UInt64 = 1) throws -> GenerationRequest {
+    static func request(iterations: Int, seed: UInt64 = 1) throws -> GenerationRequest {
         let sample = try #require(try DemoModel.samples().first)
         let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: sample)))
         var request = GenerationRequest(
@@ -18,9 +18,23 @@ import Testing
         return request
     }
 
+    /// What comes of a request whose run is interrupted after so many passes and goes on from its encoded state.
+    static func resumed(
+        _ request: GenerationRequest, after passes: Int
+    ) throws -> (picture: Picture?, run: GenerationRun) {
+        let model = try DemoModelTests.model.get()
+        var first = try model.begin(request)
+        for _ in 0..<passes { _ = try first.next() }
+        let state = try JSONDecoder().decode(GuidanceState.self, from: try JSONEncoder().encode(first.state))
+        var second = try model.begin(request, resuming: state)
+        var picture: Picture?
+        while let pass = try second.next() { picture = pass.isLast ? try pass.picture() : nil }
+        return (picture, second)
+    }
+
     @Test func guidanceBringsThePersonIn() throws {
         let model = try DemoModelTests.model.get()
-        var run = try model.begin(try request(iterations: 10))
+        var run = try model.begin(try DemoModelTests.request(iterations: 10))
         while try run.next() != nil {}
         let before = try #require(run.similarities.first), after = try #require(run.similarities.last)
         #expect(run.losses.count == 11)
@@ -29,25 +43,20 @@ import Testing
 
     @Test func anInterruptedRunGoesOnBitForBit() throws {
         let model = try DemoModelTests.model.get()
-        let request = try request(iterations: 4)
+        let request = try DemoModelTests.request(iterations: 4)
         var whole = try model.begin(request)
         var expected: Picture?
         while let pass = try whole.next() { expected = pass.isLast ? try pass.picture() : nil }
         for interruption in 1...4 {
-            var first = try model.begin(request)
-            for _ in 0..<interruption { _ = try first.next() }
-            let state = try JSONDecoder().decode(GuidanceState.self, from: try JSONEncoder().encode(first.state))
-            var second = try model.begin(request, resuming: state)
-            var picture: Picture?
-            while let pass = try second.next() { picture = pass.isLast ? try pass.picture() : nil }
-            #expect(picture == expected, "interrupted after \(interruption) passes")
-            #expect(second.losses == whole.losses)
+            let resumed = try DemoModelTests.resumed(request, after: interruption)
+            #expect(resumed.picture == expected, "interrupted after \(interruption) passes")
+            #expect(resumed.run.losses == whole.losses)
         }
     }
 
     @Test func aReferenceWithoutAFaceIsRefused() throws {
         let model = try DemoModelTests.model.get()
-        var request = try request(iterations: 1)
+        var request = try DemoModelTests.request(iterations: 1)
         request.references = [.init(try Picture(width: 96, height: 96, fill: (90, 140, 200)))]
         let error = try #require(throws: GenerationError.self) { try model.begin(request) }
         #expect(error.kind == .noSubject)
@@ -62,7 +71,7 @@ import Testing
             ("subject", { $0.references = [] }),
         ]
         for (field, change) in refusals {
-            var request = try request(iterations: 1)
+            var request = try DemoModelTests.request(iterations: 1)
             change(&request)
             let error = try #require(throws: GenerationError.self, "\(field)") { try model.begin(request) }
             #expect(error.kind == .invalidRequest && error.field == field, "\(error)")
@@ -73,7 +82,7 @@ import Testing
         let model = try DemoModelTests.model.get()
         let state = GuidanceState(completedIterations: 1, offsets: [[0]], anchors: [], losses: [1], similarities: [1])
         let error = try #require(throws: GenerationError.self) {
-            try model.begin(try request(iterations: 2), resuming: state)
+            try model.begin(try DemoModelTests.request(iterations: 2), resuming: state)
         }
         #expect(error.kind == .invalidRequest && error.field == "resume")
     }

@@ -9,11 +9,7 @@ import Testing
 /// Cheaper guidance of the embedded model: that it is cheaper, and by how much.
 @Suite struct EffortTests {
     private func request(_ effort: GuidanceEffort = GuidanceEffort(), iterations: Int = 1) throws -> GenerationRequest {
-        let sample = try #require(try DemoModel.samples().first)
-        let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: sample)))
-        var request = GenerationRequest(
-            references: [.init(try Picture.decode(bytes))], prompt: "a smiling person at the beach", seed: 1)
-        request.iterations = iterations
+        var request = try DemoModelTests.request(iterations: iterations)
         request.effort = effort
         return request
     }
@@ -80,13 +76,9 @@ import Testing
         let passes = whole.similarities.count
         #expect(passes > 3 && passes < 21)
         for interruption in [1, passes - 2, passes - 1, passes] {
-            var first = try model.begin(request)
-            for _ in 0..<interruption { _ = try first.next() }
-            let state = try JSONDecoder().decode(GuidanceState.self, from: try JSONEncoder().encode(first.state))
-            var second = try model.begin(request, resuming: state)
-            var picture: Picture?
-            while let pass = try second.next() { picture = pass.isLast ? try pass.picture() : nil }
-            #expect(picture == expected && second.losses == whole.losses, "after \(interruption) passes")
+            let resumed = try DemoModelTests.resumed(request, after: interruption)
+            #expect(
+                resumed.picture == expected && resumed.run.losses == whole.losses, "after \(interruption) passes")
         }
         let metadata = PictureMetadata(of: whole, request, model: model)
         #expect(metadata["jacobian-depth"] == "1" && metadata["plateau-patience"] == "2")

@@ -13,6 +13,8 @@ bool rectifid_has_narrow_product(void);
 
 /// Words of a packed factor of `inner` x `columns`.
 size_t rectifid_packed_words(size_t inner, size_t columns);
+/// Panels of a packed factor, the unit in which factors are transposed and results computed.
+size_t rectifid_packed_panels(size_t columns);
 /// Packs the transpose of x [columns, inner], whose rows are `stride` apart.
 void rectifid_pack_transposed(const uint16_t *x, size_t stride, size_t columns, size_t inner, uint32_t *packed);
 /// Packs x [inner, columns].

@@ -20,8 +20,6 @@ typedef enum {
 
 /// Words of a filter's transformed matrices, each packed as narrow_product.h says.
 size_t rectifid_winograd_words(rectifid_winograd_kind kind, size_t channels, size_t outputs);
-/// Panels of a packed matrix, the unit in which filters are made and results computed.
-size_t rectifid_winograd_panels(size_t outputs);
 
 /// Panels [first, last) of the filter from weights [outputs, 3, 3, channels].
 void rectifid_winograd_filter(rectifid_winograd_kind kind, const float *weights, size_t channels, size_t outputs,

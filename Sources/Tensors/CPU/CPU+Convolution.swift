@@ -31,32 +31,43 @@ extension Window {
 extension CPU {
     public func filter(
         _ weights: Tensor, _ precision: Precision, for window: Window?
-    ) throws(TensorError) -> any Filter {
+    ) throws(TensorError) -> any Filter { try convolutionFilter(weights, precision, for: window) }
+
+    func convolutionFilter(
+        _ weights: Tensor, _ precision: Precision, for window: Window?
+    ) throws(TensorError) -> ConvolutionFilter {
         guard weights.shape.rank == 4 else {
             throw TensorError("filter", "weights of shape \(weights.shape); [O, kh, kw, I / groups] is needed")
         }
         #if arch(x86_64)
-            if precision == .bfloat16, window == Window(), weights.shape[1] == 1, weights.shape[2] == 1,
-                packs(outputs: weights.shape[0], inputs: weights.shape[3])
-            {
-                let matrix = try weights.reshaped([weights.shape[0], weights.shape[3]])
-                return try ConvolutionFilter(try packed(matrix))
-            }
-            if precision == .bfloat16, let window, let kind = winogradKind(weights.shape, window) {
-                return try ConvolutionFilter(weights: weights, try winogradFilter(weights, kind))
+            if precision == .bfloat16, let window, let few = try fewProducts(weights, window) {
+                return try ConvolutionFilter(weights: weights, few)
             }
         #endif
         return try ConvolutionFilter(weights: weights, precision)
     }
+
+    #if arch(x86_64)
+        /// The weights in the order of our own products; nil where these are not the fastest.
+        private func fewProducts(_ weights: Tensor, _ window: Window) throws(TensorError) -> ConvolutionFilter.Few? {
+            let shape = weights.shape
+            if window == Window(), shape[1] == 1, shape[2] == 1, packs(outputs: shape[0], inputs: shape[3]) {
+                return .packed(try packed(try weights.reshaped([shape[0], shape[3]])))
+            }
+            guard let kind = winogradKind(shape, window) else { return nil }
+            return .winograd(try winogradFilter(weights, kind))
+        }
+    #endif
 
     public func convolve(
         _ x: Tensor, _ filter: any Filter, bias: Tensor?, _ window: Window, result: Precision
     ) throws(TensorError) -> Tensor {
         let filter = try own(filter, "convolve")
         #if arch(x86_64)
-            if let few = filter.winograd(for: window) { return try convolve(x, few, bias: bias, result: result) }
-            if let packed = filter.packed, window == Window() {
-                return try linear(x, packed, bias: bias, result: result)
+            switch filter.few(for: window) {
+            case .winograd(let few): return try convolve(x, few, bias: bias, result: result)
+            case .packed(let matrix): return try linear(x, matrix, bias: bias, result: result)
+            case nil: break
             }
         #endif
         guard window.repeats == 1 else {
@@ -94,11 +105,10 @@ extension CPU {
     ) throws(TensorError) -> Tensor {
         let filter = try own(filter, "convolve gradient")
         #if arch(x86_64)
-            if let few = filter.winograd(for: window) {
-                return try convolveInputGradient(dy, few, input: input, result: result)
-            }
-            if let packed = filter.packed, window == Window() {
-                return try linearInputGradient(dy, packed, result: result)
+            switch filter.few(for: window) {
+            case .winograd(let few): return try convolveInputGradient(dy, few, input: input, result: result)
+            case .packed(let matrix): return try linearInputGradient(dy, matrix, result: result)
+            case nil: break
             }
         #endif
         guard window.repeats == 1 else {

@@ -10,8 +10,6 @@ extension CPU {
             && hasNarrowProduct
     }
 
-    private static let hasNarrowProduct = rectifid_has_narrow_product()
-
     func attendNarrowly(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int
     ) throws(TensorError) -> (output: Tensor, logSumExp: Tensor) {

@@ -1,6 +1,5 @@
 #if arch(x86_64)
     internal import CKernels
-    internal import Synchronization
 
     /// Convolutions by few products and their derivatives, split into blocks of tiles over our own threads. How they are
     /// split changes no bit: every result is a sum of its own, always in the same order.
@@ -42,26 +41,20 @@
             var picture = picture
             let plan = WinogradPlan(&picture, images: shape[0], threads: threads)
             let (from, to) = (x.shape.count / shape[0], shape.count / shape[0])
-            let scratchBytes = rectifid_winograd_scratch_bytes(&picture)
-            let failure = Mutex<TensorError?>(nil)
-            let done = try Tensor.building(shape, result, operation) { out in
-                split(plan.units, grain: 1) { part in
-                    do throws(TensorError) {
-                        let scratch = try Storage(bytes: scratchBytes, operation: operation)
-                        var picture = picture
-                        for unit in part {
-                            let (image, tiles, panels) = plan.work(unit)
-                            rectifid_winograd(
-                                &picture, x.halves + image * from, words.bytes.assumingMemoryBound(to: UInt32.self),
-                                bias?.pointer, out + image * to * result.byteCount, tiles.lowerBound, tiles.upperBound,
-                                panels.lowerBound, panels.upperBound, scratch.base)
-                        }
-                        withExtendedLifetime(scratch) {}
-                    } catch { failure.withLock { $0 = error } }
+            let scratch = try Scratch(
+                bytes: rectifid_winograd_scratch_bytes(&picture), parts: threads, operation)
+            return try Tensor.building(shape, result, operation) { out in
+                split(plan.units, grain: 1, scratch) { part, memory in
+                    var picture = picture
+                    for unit in part {
+                        let (image, tiles, panels) = plan.work(unit)
+                        rectifid_winograd(
+                            &picture, x.halves + image * from, words.bytes.assumingMemoryBound(to: UInt32.self),
+                            bias?.pointer, out + image * to * result.byteCount, tiles.lowerBound, tiles.upperBound,
+                            panels.lowerBound, panels.upperBound, memory)
+                    }
                 }
             }
-            if let problem = failure.withLock({ $0 }) { throw problem }
-            return done
         }
     }
 
@@ -79,7 +72,7 @@
 
         init(_ picture: inout rectifid_winograd_picture, images: Int, threads: Int) {
             tiles = rectifid_winograd_tiles(&picture)
-            panels = rectifid_winograd_panels(picture.outputs)
+            panels = rectifid_packed_panels(picture.outputs)
             self.images = images
             blocks = max(1, (tiles + rectifid_winograd_block(&picture) - 1) / rectifid_winograd_block(&picture))
             let isSmall = blocks == 1 && tiles <= 32

@@ -65,13 +65,24 @@ public final class CPU: Device {
     ///
     /// - Parameter grain: The least worth a thread of its own, in units of `count`.
     func split(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+        splitNumbered(count, grain: grain) { range, _ in body(range) }
+    }
+
+    /// The same, with memory for each part.
+    func split(
+        _ count: Int, grain: Int, _ scratch: Scratch, _ body: (Range<Int>, UnsafeMutableRawPointer) -> Void
+    ) {
+        splitNumbered(count, grain: grain) { range, part in body(range, scratch.part(part)) }
+    }
+
+    private func splitNumbered(_ count: Int, grain: Int, _ body: (Range<Int>, Int) -> Void) {
         let parts = min(threads, max(1, count / max(1, grain)))
-        guard parts > 1 else { return body(0..<count) }
+        guard parts > 1 else { return body(0..<count, 0) }
         withoutActuallyEscaping(body) { escaping in
             let work = UncheckedWork(body: escaping)
             DispatchQueue.concurrentPerform(iterations: parts) { part in
                 let start = count * part / parts, end = count * (part + 1) / parts
-                if start < end { work.body(start..<end) }
+                if start < end { work.body(start..<end, part) }
             }
         }
     }
@@ -79,7 +90,7 @@ public final class CPU: Device {
     /// `concurrentPerform` returns when every part is done, so a body that is not Sendable never outlives its caller;
     /// parts write disjoint ranges.
     private struct UncheckedWork: @unchecked Sendable {
-        let body: (Range<Int>) -> Void
+        let body: (Range<Int>, Int) -> Void
     }
 
     /// Elements below which a second thread costs more than it gains.

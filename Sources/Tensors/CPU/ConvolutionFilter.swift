@@ -20,9 +20,14 @@ final class ConvolutionFilter: Filter {
 
     private let copies: Mutex<Copies>
     #if arch(x86_64)
-        private let winograd: WinogradFilter?
-        /// The weights of a 1 x 1 kernel, packed; there are no others then.
-        let packed: PackedMatrix?
+        /// Weights in the order of our own products, for one window alone.
+        enum Few: Sendable {
+            case winograd(WinogradFilter)
+            /// Of a 1 x 1 kernel.
+            case packed(PackedMatrix)
+        }
+
+        private let few: Few?
     #endif
 
     init(weights: Tensor, _ precision: Precision = .float32) throws(TensorError) {
@@ -30,34 +35,29 @@ final class ConvolutionFilter: Filter {
         self.precision = precision
         copies = Mutex(Copies(plain: try weights.converted(to: precision)))
         #if arch(x86_64)
-            (winograd, packed) = (nil, nil)
+            few = nil
         #endif
     }
 
     #if arch(x86_64)
-        /// A filter in bfloat16 for the window of `winograd`.
+        /// A filter in bfloat16 for one window.
         ///
         /// The plain weights stay where that is an enlarging one, since pictures of odd sizes are enlarged and cut before.
-        init(weights: Tensor, _ winograd: WinogradFilter) throws(TensorError) {
+        init(weights: Tensor, _ few: Few) throws(TensorError) {
             shape = weights.shape
             precision = .bfloat16
-            self.winograd = winograd
-            packed = nil
-            copies = Mutex(Copies(plain: winograd.kind == .enlarging ? try weights.converted(to: .bfloat16) : nil))
+            self.few = few
+            let staysPlain = if case .winograd(let filter) = few { filter.kind == .enlarging } else { false }
+            copies = Mutex(Copies(plain: staysPlain ? try weights.converted(to: .bfloat16) : nil))
         }
 
-        /// A 1 x 1 filter in bfloat16 of a linear map of the channels.
-        init(_ packed: PackedMatrix) throws(TensorError) {
-            shape = try Shape([packed.outputs, 1, 1, packed.inputs])
-            precision = .bfloat16
-            winograd = nil
-            self.packed = packed
-            copies = Mutex(Copies(plain: nil))
-        }
-
-        /// The transformed filter, where it is one for `window`.
-        func winograd(for window: Window) -> WinogradFilter? {
-            winograd.flatMap { WinogradFilter.kind(of: window) == $0.kind ? $0 : nil }
+        /// The weights for our own products, where they are for `window`.
+        func few(for window: Window) -> Few? {
+            switch few {
+            case .winograd(let filter): WinogradFilter.kind(of: window) == filter.kind ? few : nil
+            case .packed: window == Window() ? few : nil
+            case nil: nil
+            }
         }
     #endif
 

@@ -1,10 +1,9 @@
 #if arch(x86_64)
     internal import CKernels
-    internal import Synchronization
 
     /// Weights of a linear map in bfloat16, packed as `narrow_product.h` says.
     ///
-    /// One copy: the derivative transposes it as it goes, which takes a hundredth of the time of its product.
+    /// One copy, which the derivative transposes as it goes, see ``WinogradFilter``.
     struct PackedMatrix: Sendable {
         let inputs, outputs: Int
         /// Packed words, as bytes of a tensor of bfloat16 numbers.
@@ -55,7 +54,7 @@
             let (inputs, outputs) = (weights.inputs, weights.outputs)
             let shape = try Shape([2 * rectifid_packed_words(outputs, inputs)])
             let words = try Tensor.building(shape, .bfloat16, "linear gradient") { out in
-                split(panelCount(inputs), grain: max(1, (1 << 20) / (outputs * 48))) { part in
+                split(rectifid_packed_panels(inputs), grain: max(1, (1 << 20) / (outputs * 48))) { part in
                     rectifid_transpose_packed(
                         weights.pointer, inputs, outputs, part.lowerBound, part.upperBound,
                         out.assumingMemoryBound(to: UInt32.self))
@@ -70,30 +69,21 @@
         ) throws(TensorError) -> Tensor {
             let shape = try x.shape.replacing(axis: -1, with: weights.outputs)
             let x = try x.converted(to: .bfloat16)
-            let (rows, panels) = (x.shape.rows, panelCount(weights.outputs))
+            let (rows, panels) = (x.shape.rows, rectifid_packed_panels(weights.outputs))
             let byRows = rows >= 64 * threads || rows >= 4 * 48 * panels
             let perUnit = max(1, (byRows ? 1 : rows * 48) * weights.inputs * (byRows ? weights.outputs : 1))
-            let failure = Mutex<TensorError?>(nil)
-            let product = try Tensor.building(shape, result, operation) { out in
-                split(byRows ? rows : panels, grain: max(1, (1 << 20) / perUnit)) { part in
-                    do throws(TensorError) {
-                        let scratch = try Storage(
-                            floats: Int(RECTIFID_LINEAR_ROWS * RECTIFID_PANEL), operation: operation)
-                        let (own, ownPanels) = byRows ? (part, 0..<panels) : (0..<rows, part)
-                        rectifid_narrow_linear(
-                            x.halves, weights.inputs, weights.pointer, weights.outputs, bias?.pointer, out,
-                            result == .bfloat16, own.lowerBound, own.upperBound, ownPanels.lowerBound,
-                            ownPanels.upperBound, scratch.base.assumingMemoryBound(to: Float.self))
-                        withExtendedLifetime(scratch) {}
-                    } catch { failure.withLock { $0 = error } }
+            let scratch = try Scratch(
+                bytes: Int(RECTIFID_LINEAR_ROWS * RECTIFID_PANEL) * MemoryLayout<Float>.stride, parts: threads,
+                operation)
+            return try Tensor.building(shape, result, operation) { out in
+                split(byRows ? rows : panels, grain: max(1, (1 << 20) / perUnit), scratch) { part, memory in
+                    let (own, ownPanels) = byRows ? (part, 0..<panels) : (0..<rows, part)
+                    rectifid_narrow_linear(
+                        x.halves, weights.inputs, weights.pointer, weights.outputs, bias?.pointer, out,
+                        result == .bfloat16, own.lowerBound, own.upperBound, ownPanels.lowerBound,
+                        ownPanels.upperBound, memory.assumingMemoryBound(to: Float.self))
                 }
             }
-            if let problem = failure.withLock({ $0 }) { throw problem }
-            return product
-        }
-
-        private func panelCount(_ columns: Int) -> Int {
-            (columns + Int(RECTIFID_PANEL) - 1) / Int(RECTIFID_PANEL)
         }
     }
 #endif

@@ -3,8 +3,8 @@
 
     /// Weights of a 3 x 3 kernel as their transforms, for the few products of `winograd.h`.
     ///
-    /// 16 / 9 of the plain weights' memory (as much where pixels repeat), of which the derivative needs no second copy: it
-    /// transposes this one as it goes, which takes a hundredth of the time of its products and spares a gigabyte.
+    /// 16 / 9 of the plain weights' memory (as much as theirs where pixels repeat), of which the derivative needs no second
+    /// copy: it transposes this one as it goes. That is 4 % of a U-Net's way there and back, and spares gigabytes.
     struct WinogradFilter: Sendable {
         enum Kind: Sendable, Hashable { case same, enlarging }
 
@@ -29,7 +29,7 @@
     /// Transforming filters.
     extension CPU {
         /// Whether our own products in bfloat16 are the fastest: oneDNN's are where the processor multiplies whole tiles.
-        static let hasFewProducts = rectifid_has_narrow_product() && !DirectConvolution.hasMatrixTiles
+        static let hasFewProducts = hasNarrowProduct && !DirectConvolution.hasMatrixTiles
 
         /// How a convolution of `[O, kh, kw, I]` can be done by fewer products; nil where it cannot, or where whole tiles
         /// are multiplied by one instruction (AMX), which is faster still.
@@ -45,7 +45,7 @@
             let (outputs, channels) = (weights.shape[0], weights.shape[3])
             let weights = try weights.widened()
             let code = kind == .same ? RECTIFID_WINOGRAD_SAME : RECTIFID_WINOGRAD_ENLARGING
-            let panels = rectifid_winograd_panels(outputs)
+            let panels = rectifid_packed_panels(outputs)
             let words = try Tensor.building(
                 try Shape([2 * rectifid_winograd_words(code, channels, outputs)]), .bfloat16, "filter"
             ) { out in
@@ -61,7 +61,7 @@
         /// The filter of the derivative.
         func transposed(_ filter: WinogradFilter) throws(TensorError) -> Tensor {
             let (channels, outputs) = (filter.channels, filter.outputs)
-            let panels = rectifid_winograd_panels(channels)
+            let panels = rectifid_packed_panels(channels)
             let shape = try Shape([2 * rectifid_winograd_words(filter.code, outputs, channels)])
             return try Tensor.building(shape, .bfloat16, "convolve gradient") { out in
                 split(panels, grain: max(1, (1 << 18) / max(1, outputs * 48))) { part in
