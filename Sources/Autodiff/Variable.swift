@@ -54,28 +54,3 @@ public struct Variable {
         return tape.record(value, inputs: [position]) { (dy) throws(TensorError) in [try pullback(dy)] }
     }
 }
-
-extension Tape {
-    /// Runs `body` without recording it, and again, recorded, when its derivative is asked for.
-    ///
-    /// Its memory is held only during the way back, at the price of a second forward pass (gradient checkpointing,
-    /// arXiv 1604.06174).
-    ///
-    /// - Parameters:
-    ///   - inputs: The variables that the body differentiates by; other captures count as constants.
-    ///   - body: A pure function of its arguments.
-    public static func checkpoint(
-        _ inputs: [Variable], _ body: @escaping ([Variable]) throws(TensorError) -> Variable
-    ) throws(TensorError) -> Variable {
-        let values = inputs.map(\.tensor)
-        let tracked = inputs.indices.filter { inputs[$0].isTracked }
-        let output = try body(values.map { Variable($0) })
-        return Variable.result(output.tensor, of: inputs) { (dy) throws(TensorError) in
-            let tape = Tape()
-            let again = values.enumerated().map {
-                tracked.contains($0.offset) ? tape.track($0.element) : Variable($0.element)
-            }
-            return try tape.gradients(of: try body(again), withRespectTo: tracked.map { again[$0] }, seed: dy)
-        }
-    }
-}

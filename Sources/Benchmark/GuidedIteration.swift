@@ -13,9 +13,7 @@ struct GuidedIteration {
     ) throws {
         sampler = try GuidedSampler(
             field: Field(network: network, text: text),
-            objective: MeanPicture(
-                decoder: decoder,
-                recomputes: recompute.recomputes(activations: decoder.activationBytes(latent: noise.shape))),
+            objective: MeanPicture(decoder: decoder),
             schedule: try .rectified(steps: steps), guidance: Guidance(iterations: 1 << 20, recompute: recompute),
             noise: noise)
     }
@@ -38,10 +36,9 @@ struct GuidedIteration {
     /// Stands for the discriminator, whose share of the work is a thousandth.
     private struct MeanPicture: Objective {
         let decoder: ImageDecoder
-        let recomputes: Bool
 
         func callAsFunction(_ latent: Variable, iteration: Int) throws -> Evaluation<Void> {
-            let mean = try decoder(latent, recomputing: recomputes).mean()
+            let mean = try decoder(latent).mean()
             return Evaluation(loss: mean, similarity: 0)
         }
     }

@@ -14,7 +14,7 @@ struct Stopwatch {
         // The first run prepares weights and kernels: where the time goes is asked of a later one.
         var seconds: [Double] = []
         let before = CPU.shared.memoryInUse
-        CPU.shared.forgetPeakMemory()
+        let peak = CPU.shared.watchMemory()
         let steady = OperationProfile()
         for index in 0..<max(1, repetitions) {
             let start = ContinuousClock.now
@@ -24,7 +24,7 @@ struct Stopwatch {
         }
         return Timing(
             name: name, subject: subject, seconds: seconds, operations: operations, profile: steady.entries,
-            peakMemory: Stopwatch.peakMemory, tensorMemory: (before, CPU.shared.peakMemory))
+            peakMemory: Stopwatch.peakMemory, tensorMemory: (before, peak.bytes))
     }
 
     /// `VmHWM` of Linux, in bytes.

@@ -59,6 +59,7 @@ public struct GuidedSampler<Field: VelocityField, Goal: Objective> {
         self.schedule = schedule
         self.guidance = guidance
         memory = MemoryWatch(guidance.recompute)
+        if case .auto(let bytes) = guidance.recompute { noise.device.limitMemory(to: bytes) }
         self.noise = noise
         gains = try guidance.gain.resolved(for: schedule)
         first = try guidance.firstSteps(of: schedule.steps.count)
@@ -107,17 +108,20 @@ public struct GuidedSampler<Field: VelocityField, Goal: Objective> {
         var path = try forward(iteration: iteration, tracked: !isLast && memory.records)
         let tape = isLast ? nil : Tape()
         let latent = tape?.track(path.end) ?? Variable(path.end)
-        let used = noise.device.memoryInUse
+        let device = noise.device, used = device.memoryInUse
         let evaluation = try objective(latent, iteration: iteration)
-        if !isLast { memory.note(objective: noise.device.memoryInUse - used) }
-        path.release(while: { memory.isShort(usedAfterObjective: noise.device.memoryInUse) })
+        let kept = device.memoryInUse - used
+        if !isLast { memory.guess(kept: kept) }
+        path.release(while: { memory.isShort(used: device.memoryInUse - kept) })
         let loss = try evaluation.loss.tensor.number()
         guard loss.isFinite else { throw GuidanceError.notFinite(.loss, iteration: iteration, step: nil) }
 
         var gradients: [Tensor] = []
         var norms: [Double] = []
         if let tape, !guidance.isEnough(similarities + [evaluation.similarity]) {
+            let before = device.memoryInUse - kept, peak = device.watchMemory()
             let end = try tape.gradients(of: evaluation.loss, withRespectTo: [latent])[0]
+            memory.note(working: peak.bytes - before)
             (gradients, norms) = try backward(&path, from: end, iteration: iteration)
             try update(with: gradients, norms: norms)
             completedIterations += 1
@@ -197,7 +201,7 @@ extension GuidedSampler {
 /// The way back.
 extension GuidedSampler {
     /// dL/dx_k and their norms for k = 0, ..., N-1 from dL/dx_N; zero where the gradient does not reach.
-    private func backward(
+    private mutating func backward(
         _ path: inout Path, from end: Tensor, iteration: Int
     ) throws -> (gradients: [Tensor], norms: [Double]) {
         var gradients: [Tensor] = []
@@ -207,9 +211,11 @@ extension GuidedSampler {
             // Before this step velocities count as constants, and y = x + constant hands the gradient on as it is.
             if step.index >= first.jacobian {
                 let x = step.index == 0 ? noise : path.states[step.index - 1]
+                let before = noise.device.memoryInUse, peak = noise.device.watchMemory()
                 // A step's activations go with its tape, so that memory falls on the way.
                 let record = try path.tracked.popLast() ?? track(step, at: x)
                 gradient = try record.tape.gradients(of: record.end, withRespectTo: [record.start], seed: gradient)[0]
+                memory.note(working: peak.bytes - before)
             }
             let length = norm(gradient)
             guard length.isFinite else {

@@ -12,49 +12,46 @@ public enum Recompute: Sendable, Hashable {
     /// process take more than `memory` bytes, the earliest step gives up its own.
     case auto(memory: Int)
 
-    /// As many as fit into a process of so many bytes: what is not tensors, and gaps between them, take 15 %.
-    public static func fitting(process bytes: Int) -> Recompute { .auto(memory: bytes / 100 * 85) }
+    /// As many as fit into a process of so many bytes, of which a quarter GiB and 5 % are for what is not tensors: code,
+    /// pictures, messages.
+    public static func fitting(process bytes: Int) -> Recompute { .auto(memory: max(0, bytes / 100 * 95 - (1 << 28))) }
 
     /// As many as fit into nine tenths of what this process may take.
     public static var standard: Recompute { .fitting(process: CPU.memoryLimit / 10 * 9) }
-
-    /// Whether a part of the objective that would keep `bytes` of activations is to compute them twice instead: where they
-    /// are more than a quarter of the memory, steps are the better use of it.
-    public func recomputes(activations bytes: Int) -> Bool {
-        switch self {
-        case .none: false
-        case .steps: true
-        case .auto(let memory): bytes > memory / 4
-        }
-    }
 }
 
 /// How ``Recompute/auto(memory:)`` decides, from what earlier passes took.
 struct MemoryWatch {
     let recompute: Recompute
-    /// What the objective took at most beyond the steps, in bytes; nil before the first pass.
-    private var objective: Int?
+    /// What the objective with its derivative, or a step with its own, took at most beyond what was in use before; a guess
+    /// before the first pass.
+    private var working: Int
+    private var isMeasured = false
 
-    init(_ recompute: Recompute) { self.recompute = recompute }
+    init(_ recompute: Recompute) {
+        self.recompute = recompute
+        // A decoder's share at common sizes.
+        working = if case .auto(let memory) = recompute { memory / 5 * 2 } else { 0 }
+    }
 
     /// Whether steps are to be recorded on the way there.
     var records: Bool { recompute != .steps }
 
-    /// Whether a step must give up its activations, with `used` bytes in use before the objective.
+    /// Whether a step must give up its activations, with `used` bytes in use beside the objective.
     func isShort(used: Int) -> Bool {
         guard case .auto(let memory) = recompute else { return false }
-        // The objective's need is not known before the first pass: two fifths are a decoder's share at common sizes.
-        return used + (objective ?? memory / 5 * 2) > memory
+        return used + working > memory
     }
 
-    /// Whether a step must give up its activations, with `used` bytes in use after the objective.
-    func isShort(usedAfterObjective used: Int) -> Bool {
-        guard case .auto(let memory) = recompute else { return false }
-        return used > memory
+    /// Corrects the guess once an objective has kept so many bytes for its derivative, which takes half as much again or
+    /// more for a moment.
+    mutating func guess(kept bytes: Int) {
+        if !isMeasured { working = bytes / 5 * 8 }
     }
 
-    /// Notes what the objective took.
-    ///
-    /// A quarter more is for what its derivative takes for a moment.
-    mutating func note(objective bytes: Int) { objective = max(objective ?? 0, bytes / 4 * 5) }
+    /// Notes what the objective with its derivative, or a step with its own, took.
+    mutating func note(working bytes: Int) {
+        working = isMeasured ? max(working, bytes) : bytes
+        isMeasured = true
+    }
 }

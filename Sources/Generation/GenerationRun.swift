@@ -76,9 +76,7 @@ public struct GenerationRun {
         sampler = try GuidedSampler(
             field: field,
             objective: PictureObjective(
-                decoder: model.decoder,
-                recomputes: model.recompute.recomputes(activations: model.decoder.activationBytes(latent: shape)),
-                comparison: comparison, clock: clock),
+                decoder: model.decoder, comparison: comparison, clock: clock),
             schedule: schedule, guidance: guidance, noise: start, resuming: resuming)
         self.settings = settings
         self.clock = clock

@@ -15,13 +15,11 @@ struct PictureObjective: Objective {
     }
 
     let decoder: ImageDecoder
-    /// Whether the decoder computes its levels a second time on the way back.
-    let recomputes: Bool
     let comparison: any Comparison
     let clock: PhaseClock
 
     func callAsFunction(_ latent: Variable, iteration: Int) throws -> Evaluation<Details> {
-        let picture = try clock.measure(.decoder) { try decoder(latent, recomputing: recomputes) }
+        let picture = try clock.measure(.decoder) { try decoder(latent) }
         let judgement = try clock.measure(.discriminator) { try comparison(picture) }
         return Evaluation(
             loss: judgement.loss, similarity: judgement.similarity,

@@ -49,24 +49,12 @@ public struct ImageDecoder: Sendable {
         output = try exact["decoder"].convolution("conv_out", from: last, to: configuration.outputChannels)
     }
 
-    /// Roughly what a derivative needs to be kept, in bytes: 80 per pixel of the picture and channel of the last level,
-    /// measured with Stable Diffusion's decoder at 512 x 512 pixels in bfloat16.
-    ///
-    /// - Parameter latent: Shape of the latent, `[N, h, w, latentChannels]`.
-    public func activationBytes(latent: Shape) -> Int {
-        let pixels = latent[0] * latent[1] * latent[2] * configuration.factor * configuration.factor
-        return 80 * pixels * configuration.channels[0]
-    }
-
     /// Decodes latents.
     ///
-    /// - Parameters:
-    ///   - latent: `[N, h, w, latentChannels]`, as the flow ends.
-    ///   - recomputing: Keep only each residual block's input for the derivative and compute the rest again on the way
-    ///     back: a 512 x 512 picture takes gigabytes otherwise, most of it in the last level.
+    /// - Parameter latent: `[N, h, w, latentChannels]`, as the flow ends.
     /// - Returns: `[N, factor * h, factor * w, 3]`, 0 to 1; the gradient is zero where the decoder left that range.
     /// - Throws: ``TensorError`` where the shape does not fit.
-    public func callAsFunction(_ latent: Variable, recomputing: Bool = false) throws(TensorError) -> Variable {
+    public func callAsFunction(_ latent: Variable) throws(TensorError) -> Variable {
         guard latent.shape.rank == 4, latent.shape[3] == configuration.latentChannels, latent.shape.count > 0 else {
             throw TensorError(
                 "image decoder",
@@ -77,7 +65,7 @@ public struct ImageDecoder: Sendable {
         x = try middle1(try input(x))
         if let attention { x = try attention(x) }
         x = try middle2(x)
-        for level in levels { x = try level(x, recomputing: recomputing && x.isTracked) }
+        for level in levels { x = try level(x) }
         return try output(try outputNorm(x)).scaled(by: 0.5, plus: 0.5).clamped(0, 1)
     }
 }
@@ -103,14 +91,9 @@ extension ImageDecoder {
                 isLast ? nil : try weights.convolution("upsamplers.0.conv", from: outputs, to: outputs, repeats: 2)
         }
 
-        func callAsFunction(_ x: Variable, recomputing: Bool) throws(TensorError) -> Variable {
+        func callAsFunction(_ x: Variable) throws(TensorError) -> Variable {
             var x = x
-            for residual in residuals {
-                x =
-                    recomputing
-                    ? try Tape.checkpoint([x]) { (inputs) throws(TensorError) in try residual(inputs[0]) }
-                    : try residual(x)
-            }
+            for residual in residuals { x = try residual(x) }
             guard let upsample else { return x }
             return try upsample(x)
         }

@@ -10,8 +10,8 @@ import Synchronization
 ///
 /// A pass of the sampler asks for the same gigabytes as the one before. Giving them back to the system between the two
 /// costs a fifth of the time: every page comes back zeroed, one fault at a time. Kept by exact size they would not fit the
-/// way back, whose sizes are others than the way there's; neighbours that are free grow together here, so that the
-/// peak stays close to the most that was ever in use.
+/// way back, whose sizes are others than the way there's; neighbours that are free grow together here. What lies free
+/// between what is in use is a tenth of it or more all the same: where there is a limit, that goes back to the system.
 final class Arena: Sendable {
     static let shared = Arena(reserving: Arena.physicalMemory)
 
@@ -20,47 +20,78 @@ final class Arena: Sendable {
 
     private struct Extent {
         var start, units: Int
+        /// How many of the units are in memory at most.
+        var resident: Int
         var end: Int { start + units }
     }
 
     private struct Map {
-        /// Sorted by address; no two are neighbours.
-        var free: [Extent]
+        /// Sorted by address; no two are neighbours, and all lie below `top`.
+        var free: [Extent] = []
+        /// Units from here on were never in use.
+        var top = 0
+        let capacity: Int
+        /// Units in use, and units in memory that are not.
+        var inUse = 0
+        var idle = 0
+        /// Units that may be in memory.
+        var limit = Int.max
         /// Bytes, those outside of the range included.
         var used = 0
-        var mostUsed = 0
+        /// The most in use since each peak's beginning.
+        var peaks: [ObjectIdentifier: Int] = [:]
 
         mutating func count(_ bytes: Int) {
             used += bytes
-            mostUsed = max(mostUsed, used)
+            for (watcher, most) in peaks where used > most { peaks[watcher] = used }
         }
 
         /// The lowest place of `units`, so that what lives long gathers at the bottom.
         mutating func take(_ units: Int) -> Int? {
-            guard let index = free.firstIndex(where: { $0.units >= units }) else { return nil }
+            guard let index = free.firstIndex(where: { $0.units >= units }) else { return grow(units) }
             let start = free[index].start
-            if free[index].units == units {
+            let resident = free[index].resident, rest = free[index].units - units
+            if rest == 0 {
                 free.remove(at: index)
             } else {
-                free[index].start += units
-                free[index].units -= units
+                free[index] = Extent(start: start + units, units: rest, resident: min(resident, rest))
             }
+            idle -= resident - min(resident, rest)
+            inUse += units
             return start
         }
 
-        mutating func give(_ extent: Extent) {
+        /// A place at the top, the last free extent included where it reaches there.
+        private mutating func grow(_ units: Int) -> Int? {
+            let last = free.last.flatMap { $0.end == top ? $0 : nil }
+            let start = last?.start ?? top
+            guard units <= capacity - start else { return nil }
+            if let last {
+                free.removeLast()
+                idle -= last.resident
+            }
+            top = start + units
+            inUse += units
+            return start
+        }
+
+        mutating func give(_ start: Int, _ units: Int) {
+            inUse -= units
+            idle += units
+            var extent = Extent(start: start, units: units, resident: units)
             var (low, high) = (0, free.count)
             while low < high {
                 let middle = (low + high) / 2
-                if free[middle].start < extent.start { low = middle + 1 } else { high = middle }
+                if free[middle].start < start { low = middle + 1 } else { high = middle }
             }
-            let joinsNext = low < free.count && free[low].start == extent.end
-            if low > 0, free[low - 1].end == extent.start {
-                free[low - 1].units += extent.units + (joinsNext ? free[low].units : 0)
-                if joinsNext { free.remove(at: low) }
-            } else if joinsNext {
-                free[low].start = extent.start
-                free[low].units += extent.units
+            if low < free.count, free[low].start == extent.end {
+                extent.units += free[low].units
+                extent.resident += free[low].resident
+                free.remove(at: low)
+            }
+            if low > 0, free[low - 1].end == start {
+                free[low - 1].units += extent.units
+                free[low - 1].resident += extent.resident
             } else {
                 free.insert(extent, at: low)
             }
@@ -81,14 +112,16 @@ final class Arena: Sendable {
             if found == 0 { bytes = bytes / 2 / Arena.largePage * Arena.largePage }
         }
         (base, self.bytes) = (found, found == 0 ? 0 : bytes)
-        map = Mutex(Map(free: found == 0 ? [] : [Extent(start: 0, units: bytes / Arena.unit)]))
+        map = Mutex(Map(capacity: self.bytes / Arena.unit))
     }
 
     /// Memory of at least `count` bytes, aligned to 64, with whatever it held before; nil where there is none.
     func take(_ count: Int) -> UnsafeMutableRawPointer? {
         let start = map.withLock { map in
             map.count(count)
-            return count >= Arena.unit / 2 ? map.take(Arena.units(count)) : nil
+            let start = count >= Arena.unit / 2 ? map.take(Arena.units(count)) : nil
+            release(&map, beyond: map.limit)
+            return start
         }
         if let start { return UnsafeMutableRawPointer(bitPattern: base + UInt(start * Arena.unit)) }
         var memory: UnsafeMutableRawPointer?
@@ -104,7 +137,7 @@ final class Arena: Sendable {
         map.withLock { map in
             map.count(-count)
             if isWithin {
-                map.give(Extent(start: Int(address - base) / Arena.unit, units: Arena.units(count)))
+                map.give(Int(address - base) / Arena.unit, Arena.units(count))
             }
         }
         if !isWithin { free(buffer) }
@@ -112,24 +145,43 @@ final class Arena: Sendable {
 
     /// Gives the memory of what is free back to the system: for the end of a job, since the next may be smaller or far
     /// away.
-    func trim() {
+    func trim() { map.withLock { release(&$0, beyond: 0) } }
+
+    /// Keeps what is free in memory only as far as all of it stays below so many bytes.
+    func limit(to bytes: Int) {
         map.withLock { map in
-            for extent in map.free {
-                guard let start = UnsafeMutableRawPointer(bitPattern: base + UInt(extent.start * Arena.unit)) else {
-                    continue
-                }
+            map.limit = bytes / Arena.unit
+            release(&map, beyond: map.limit)
+        }
+    }
+
+    /// Gives free memory back, the largest extents first, while more than `units` are in memory.
+    private func release(_ map: inout Map, beyond units: Int) {
+        while map.idle > 0, map.inUse + map.idle > units {
+            guard let index = map.free.indices.max(by: { map.free[$0].resident < map.free[$1].resident }) else {
+                return
+            }
+            let extent = map.free[index]
+            if let start = UnsafeMutableRawPointer(bitPattern: base + UInt(extent.start * Arena.unit)) {
                 madvise(start, extent.units * Arena.unit, MADV_DONTNEED)
             }
+            map.free[index].resident = 0
+            map.idle -= extent.resident
         }
     }
 
     /// Bytes in use.
     var used: Int { map.withLock { $0.used } }
 
-    /// The most bytes in use since ``forgetPeak()``.
-    var mostUsed: Int { map.withLock { $0.mostUsed } }
+    /// The most bytes in use from now on, for as long as somebody watches.
+    func beginPeak(_ watcher: ObjectIdentifier) { map.withLock { $0.peaks[watcher] = $0.used } }
 
-    func forgetPeak() { map.withLock { $0.mostUsed = $0.used } }
+    func peak(_ watcher: ObjectIdentifier) -> Int { map.withLock { $0.peaks[watcher] ?? $0.used } }
+
+    func endPeak(_ watcher: ObjectIdentifier) { map.withLock { $0.peaks[watcher] = nil } }
+
+    /// Bytes of the range in memory, at most.
+    var resident: Int { map.withLock { ($0.inUse + $0.idle) * Arena.unit } }
 
     /// Extents that are free; one where nothing is in use.
     var freeExtents: Int { map.withLock { $0.free.count } }

@@ -84,6 +84,10 @@ public protocol Matrix: Sendable {
 public protocol Device: Sendable {
     /// Bytes that the tensors of the process take, those of other jobs included.
     var memoryInUse: Int { get }
+    /// Keeps free memory for later tensors only as far as these and it take so many bytes; without limit before.
+    func limitMemory(to bytes: Int)
+    /// Watches the most that ``memoryInUse`` is from now on.
+    func watchMemory() -> MemoryPeak
 
     /// Takes weights `[O, kernel height, kernel width, I / groups]`; every product with them is in `precision`. A filter
     /// may be prepared for one window alone, which then is the only one that it can be used with.

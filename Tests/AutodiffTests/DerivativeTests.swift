@@ -147,18 +147,4 @@ import Testing
         // A turn, a scale and a shift that leaves a corner outside.
         try checkGradient(of: x) { try $0[0].warped(AffineMap(0.7, -0.3, 1.2, 0.3, 0.7, -0.8), height: 7, width: 8) }
     }
-
-    @Test func checkpointGivesTheSameGradientAndRecordsOnce() throws {
-        let x = try operands([3, 4], [3, 4])
-        func body(_ v: [Variable]) throws(TensorError) -> Variable {
-            try v[0].multiplied(by: v[1]).activated(.silu).adding(v[0])
-        }
-        let plain = Tape(), saving = Tape()
-        let a = x.map { plain.track($0) }, b = x.map { saving.track($0) }
-        let direct = try plain.gradients(of: try body(a).sum(), withRespectTo: a)
-        let output = try Tape.checkpoint(b, body)
-        #expect(saving.count == 3)
-        let again = try saving.gradients(of: try output.sum(), withRespectTo: b)
-        for (p, q) in zip(direct, again) { #expect(p.elements == q.elements) }
-    }
 }

@@ -16,19 +16,20 @@ struct RecomputeTests {
         #expect(!MemoryWatch(.steps).records)
     }
 
-    @Test func whatTheObjectiveTookIsKeptFreeFromThenOn() {
+    @Test func whatAPassTookIsKeptFreeFromThenOn() {
         var watch = MemoryWatch(.auto(memory: 1000))
-        watch.note(objective: 400)
+        watch.guess(kept: 200)
+        #expect(!watch.isShort(used: 680) && watch.isShort(used: 681))
+        watch.note(working: 500)
         #expect(!watch.isShort(used: 500) && watch.isShort(used: 501))
-        watch.note(objective: 40)
-        #expect(watch.isShort(used: 501), "the most counts")
-        #expect(!watch.isShort(usedAfterObjective: 1000) && watch.isShort(usedAfterObjective: 1001))
+        watch.guess(kept: 50)
+        watch.note(working: 400)
+        #expect(watch.isShort(used: 501), "the most that was measured counts")
     }
 
-    @Test func aDecoderLargerThanAQuarterOfTheMemoryIsComputedTwice() {
-        #expect(!Recompute.none.recomputes(activations: .max) && Recompute.steps.recomputes(activations: 1))
-        let auto = Recompute.auto(memory: 4000)
-        #expect(!auto.recomputes(activations: 1000) && auto.recomputes(activations: 1001))
+    @Test func aProcessIsMoreThanItsTensors() {
+        #expect(Recompute.fitting(process: 6_000_000_000) == .auto(memory: 5_700_000_000 - (1 << 28)))
+        #expect(Recompute.fitting(process: 1000) == .auto(memory: 0))
     }
 
     /// Whatever other tensors the process holds, at 0 bytes every step is short of memory and at 2^60 none is.

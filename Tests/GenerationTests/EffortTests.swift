@@ -47,7 +47,8 @@ import Testing
             return all - (try operations(.init(jacobianDepth: 0, cfgGradient: gradient), cfg: 2))
         }
         let (both, one) = (try backward(.both), try backward(.conditional))
-        #expect(abs(2 * one - both) < 1e-9 * both, "\(one) of \(both)")
+        // What no prompt has touched yet is gone back through once in either case.
+        #expect(2 * one > both && 2 * one - both < 0.1 * both, "\(one) of \(both)")
         // Without classifier-free guidance there is one branch.
         #expect(try operations(.init(cfgGradient: .conditional)) == operations(.init()))
     }

@@ -44,7 +44,7 @@ import Testing
         func objective(_ model: Model) throws -> PictureObjective {
             let references = try request.references.map { try $0.picture.tensor() }
             return PictureObjective(
-                decoder: model.decoder, recomputes: false,
+                decoder: model.decoder,
                 comparison: try model.discriminator(for: request.references).comparison(with: references),
                 clock: PhaseClock())
         }

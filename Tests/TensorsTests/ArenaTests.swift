@@ -5,7 +5,7 @@ import Testing
 @Suite struct ArenaTests {
     /// Takes and gives in any order; what is out is written whole and must stay as it was written.
     @Test func buffersNeverOverlapAndNeighboursGrowTogether() throws {
-        let arena = Arena(reserving: 1 << 28)
+        let arena = Arena(reserving: 1 << 28), peak = MemoryPeak(arena)
         var random = SystemRandomNumberGenerator()
         var out: [(memory: UnsafeMutableRawPointer, bytes: Int, mark: UInt8)] = []
         var (used, most) = (0, 0)
@@ -28,9 +28,8 @@ import Testing
             #expect(arena.used == used)
         }
         for (memory, bytes, _) in out { arena.give(memory, bytes) }
-        #expect(arena.used == 0 && arena.freeExtents == 1 && arena.mostUsed == most)
-        arena.forgetPeak()
-        #expect(arena.mostUsed == 0)
+        #expect(arena.used == 0 && arena.freeExtents == 1 && peak.bytes == most)
+        #expect(MemoryPeak(arena).bytes == 0)
     }
 
     @Test func whatIsFreeIsGivenBackAndReadsAsZero() throws {
@@ -59,5 +58,40 @@ import Testing
             #expect(arena.used == 0)
             #expect(arena.take(1 << 60) == nil && arena.used == 0)
         }
+    }
+
+    /// Free extents leave memory, and no others, once all of it passes the limit; what is in use never counts as free.
+    @Test func aLimitSparesWhatIsFree() throws {
+        let arena = Arena(reserving: 1 << 28), bytes = 16 << 20
+        var memory: [UnsafeMutableRawPointer] = []
+        for index in 0..<4 {
+            memory.append(try #require(arena.take(bytes)))
+            memory[index].initializeMemory(as: UInt8.self, repeating: UInt8(index + 1), count: bytes)
+        }
+        arena.give(memory[0], bytes)
+        arena.give(memory[2], bytes)
+        #expect(arena.resident == 4 * bytes)
+        arena.limit(to: 3 * bytes)
+        #expect(arena.resident == 3 * bytes)
+        arena.limit(to: .max)
+        // Both free places are asked for again: one is still as it was, the other comes back as zeros.
+        let again = [try #require(arena.take(bytes)), try #require(arena.take(bytes))]
+        let first = again.map { $0.load(as: UInt8.self) }
+        #expect(Set(again) == [memory[0], memory[2]] && first.contains(0) && first.contains { $0 > 0 })
+        arena.limit(to: 3 * bytes)
+        #expect(arena.resident == 4 * bytes, "what is in use stays, limit or not")
+        arena.give(again[0], bytes)
+        #expect(arena.resident == 4 * bytes, "given, it is idle until something is taken")
+        let small = try #require(arena.take(1 << 16))
+        #expect(arena.resident == 3 * bytes + (1 << 16))
+        for (index, buffer) in [(1, memory[1]), (3, memory[3])] {
+            #expect(UnsafeRawBufferPointer(start: buffer, count: bytes).allSatisfy { $0 == UInt8(index + 1) })
+            arena.give(buffer, bytes)
+        }
+        arena.give(small, 1 << 16)
+        arena.give(again[1], bytes)
+        #expect(arena.freeExtents == 1)
+        arena.trim()
+        #expect(arena.resident == 0)
     }
 }

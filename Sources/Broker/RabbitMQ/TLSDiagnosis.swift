@@ -59,7 +59,9 @@ enum TLSDiagnosis {
             // 9, X509_V_ERR_CERT_NOT_YET_VALID: its time comes.
             return Finding(advice: peerProblem(code, configuration.tls), isLasting: code != 9)
         }
-        guard let code = TLSLibrary.function("ERR_peek_last_error", as: LastError.self)?(), code != 0 else { return nil }
+        guard let lastError = TLSLibrary.function("ERR_peek_last_error", as: LastError.self) else { return nil }
+        let code = lastError()
+        guard code != 0 else { return nil }
         // The reason is in the low 23 bits (OpenSSL 3, err.h); 1000 + n is the peer's alert n (RFC 8446, 6.2).
         return alert(Int(code & 0x7F_FFFF) - 1000, configuration.tls).map { Finding(advice: $0) }
     }

@@ -39,9 +39,10 @@ extension CPU {
         return (output, Tensor(shape: [plan.images, heads, plan.queries], storage: lse))
     }
 
-    /// As ``attentionGradient`` says. The unit of work is a head, and where there are few heads some of its keys, whose
-    /// shares of the queries' derivative are added up in the end: how many, the shapes alone say, never the threads, so
-    /// that the sums round alike everywhere.
+    /// As ``attentionGradient`` says.
+    ///
+    /// The unit of work is a head, and where there are few heads some of its keys, whose shares of the queries' derivative
+    /// are added up in the end: how many, the shapes alone say, never the threads, so that sums round alike everywhere.
     func attendNarrowlyGradient(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, output: Tensor, logSumExp: Tensor, _ dy: Tensor, heads: Int,
         keysAndValues: Bool

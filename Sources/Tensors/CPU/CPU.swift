@@ -45,10 +45,9 @@ public final class CPU: Device {
 
     public var memoryInUse: Int { Arena.shared.used }
 
-    /// The most that ``memoryInUse`` was since the last ``forgetPeakMemory()``.
-    public var peakMemory: Int { Arena.shared.mostUsed }
+    public func limitMemory(to bytes: Int) { Arena.shared.limit(to: bytes) }
 
-    public func forgetPeakMemory() { Arena.shared.forgetPeak() }
+    public func watchMemory() -> MemoryPeak { MemoryPeak(Arena.shared) }
 
     /// Gives memory that operations keep for the next of their size back to the system: for the end of a job.
     public func releaseUnusedMemory() { Arena.shared.trim() }
