@@ -72,26 +72,27 @@ STEP void transpose_run(const uint32_t *from, size_t from_stride, uint32_t *to, 
 }
 
 NARROW
-void rectifid_transpose_packed(const uint32_t *packed, size_t inner, size_t columns, size_t first, size_t last,
-                               uint32_t *transposed) {
-    for (size_t panel = first; panel < last; panel++) {
-        const size_t from = panel * RECTIFID_PANEL, width = panel_width(from, inner);
-        uint32_t *to = transposed + from * (columns / 2);
-        for (size_t column = 0; column < columns; column += 16) {
-            const size_t source = column / RECTIFID_PANEL * RECTIFID_PANEL, stride = panel_width(source, columns);
-            const uint32_t *rows = packed + source * (inner / 2) + column % RECTIFID_PANEL;
-            for (size_t i = 0; i < width; i += 16)
-                transpose_run(rows + (from + i) / 2 * stride, stride, to + column / 2 * width + i, width);
-        }
+void rectifid_transpose_panel(const uint32_t *packed, size_t inner, size_t columns, size_t panel, uint32_t *transposed) {
+    const size_t from = panel * RECTIFID_PANEL, width = panel_width(from, inner);
+    for (size_t column = 0; column < columns; column += 16) {
+        const size_t source = column / RECTIFID_PANEL * RECTIFID_PANEL, stride = panel_width(source, columns);
+        const uint32_t *rows = packed + source * (inner / 2) + column % RECTIFID_PANEL;
+        for (size_t i = 0; i < width; i += 16)
+            transpose_run(rows + (from + i) / 2 * stride, stride, transposed + column / 2 * width + i, width);
     }
 }
 
 #else
 
-void rectifid_transpose_packed(const uint32_t *packed, size_t inner, size_t columns, size_t first, size_t last,
-                               uint32_t *transposed) {
-    (void)packed, (void)inner, (void)columns, (void)first, (void)last, (void)transposed;
+void rectifid_transpose_panel(const uint32_t *packed, size_t inner, size_t columns, size_t panel, uint32_t *transposed) {
+    (void)packed, (void)inner, (void)columns, (void)panel, (void)transposed;
     __builtin_trap();
 }
 
 #endif
+
+void rectifid_transpose_packed(const uint32_t *packed, size_t inner, size_t columns, size_t first, size_t last,
+                               uint32_t *transposed) {
+    for (size_t panel = first; panel < last; panel++)
+        rectifid_transpose_panel(packed, inner, columns, panel, transposed + panel * RECTIFID_PANEL * (columns / 2));
+}

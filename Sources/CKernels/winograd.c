@@ -16,9 +16,11 @@ static size_t tiles_across(const rectifid_winograd_picture *p) {
     return (p->width + step_of(p->kind) - 1) / step_of(p->kind);
 }
 
-size_t rectifid_winograd_tiles(const rectifid_winograd_picture *p) {
+static size_t tiles_of_image(const rectifid_winograd_picture *p) {
     return (p->height + step_of(p->kind) - 1) / step_of(p->kind) * tiles_across(p);
 }
+
+size_t rectifid_winograd_tiles(const rectifid_winograd_picture *p) { return p->images * tiles_of_image(p); }
 
 static size_t points_of(const rectifid_winograd_picture *p) { return points_of_axis(p->kind) * points_of_axis(p->kind); }
 
@@ -35,6 +37,7 @@ size_t rectifid_winograd_block(const rectifid_winograd_picture *p) {
 
 typedef struct {
     float *products;  // [points][block][RECTIFID_PANEL]
+    uint32_t *panel;  // [channels / 2][RECTIFID_PANEL], of a filter that is transposed
     uint16_t *points; // [points][block][row_stride], the first `apart` numbers apart
     uint16_t *zeros;  // [channels]
     size_t block, stride, apart, bytes;
@@ -44,9 +47,10 @@ static workplace arranged(const rectifid_winograd_picture *p, void *scratch) {
     workplace w = {.products = scratch, .block = rectifid_winograd_block(p), .stride = row_stride(p)};
     const size_t products = points_of(p) * w.block * RECTIFID_PANEL;
     w.apart = w.block * w.stride + 32;
-    w.points = (uint16_t *)scratch + 2 * products;
+    w.panel = (uint32_t *)scratch + products;
+    w.points = (uint16_t *)(w.panel + (p->transposes ? p->channels / 2 * RECTIFID_PANEL : 0));
     w.zeros = w.points + points_of(p) * w.apart;
-    w.bytes = products * sizeof(float) + (points_of(p) * w.apart + p->channels) * sizeof(uint16_t);
+    w.bytes = (size_t)((char *)(w.zeros + p->channels) - (char *)scratch);
     return w;
 }
 
@@ -96,13 +100,14 @@ STEP void transform_tile(const uint16_t *const *pixels, size_t channels, uint16_
 NARROW
 static void transform_tiles(const rectifid_winograd_picture *p, const workplace *w, const uint16_t *x, size_t first,
                             size_t last) {
-    const size_t across = tiles_across(p), side = side_of(p->kind), step = step_of(p->kind);
+    const size_t across = tiles_across(p), each = tiles_of_image(p), side = side_of(p->kind), step = step_of(p->kind);
     for (size_t tile = first; tile < last; tile++) {
-        const uint16_t *pixels[MOST_POINTS];
+        const uint16_t *pixels[MOST_POINTS], *image = x + tile / each * p->height * p->width * p->channels;
+        const size_t top = step * (tile % each / across) - 1, left = step * (tile % each % across) - 1;
         for (size_t i = 0; i < side * side; i++) {
             // From one row and column before the tile; what lies before the picture wraps round to large numbers.
-            const size_t row = step * (tile / across) + i / side - 1, column = step * (tile % across) + i % side - 1;
-            pixels[i] = row < p->height && column < p->width ? x + (row * p->width + column) * p->channels : w->zeros;
+            const size_t row = top + i / side, column = left + i % side;
+            pixels[i] = row < p->height && column < p->width ? image + (row * p->width + column) * p->channels : w->zeros;
         }
         uint16_t *points = w->points + (tile - first) * w->stride;
         switch (p->kind) {
@@ -151,11 +156,12 @@ STEP void store_result(const rectifid_winograd_picture *p, void *out, size_t at,
 
 STEP void write_tiles(const rectifid_winograd_picture *p, const workplace *w, const float *bias, void *out, size_t first,
                       size_t last, size_t column, size_t width, const rectifid_winograd_kind kind) {
-    const size_t across = tiles_across(p), apart = w->block * RECTIFID_PANEL;
+    const size_t across = tiles_across(p), each = tiles_of_image(p), apart = w->block * RECTIFID_PANEL;
     const size_t scale = kind == RECTIFID_WINOGRAD_ENLARGING ? 2 : 1;
     const size_t out_height = p->height * scale, out_width = p->width * scale;
     for (size_t tile = first; tile < last; tile++) {
-        const size_t top = 2 * (tile / across), left = 2 * (tile % across);
+        const size_t top = 2 * (tile % each / across), left = 2 * (tile % each % across);
+        const size_t image = tile / each * out_height * out_width;
         const float *products = w->products + (tile - first) * RECTIFID_PANEL;
         for (size_t o = 0; o < width; o += 16) {
             __m512 results[2][2];
@@ -163,12 +169,12 @@ STEP void write_tiles(const rectifid_winograd_picture *p, const workplace *w, co
             tile_results(products + o, apart, shift, results, kind);
             for (size_t y = 0; y < 2 && top + y < out_height; y++)
                 for (size_t x = 0; x < 2 && left + x < out_width; x++)
-                    store_result(p, out, ((top + y) * out_width + left + x) * p->outputs + column + o, results[y][x]);
+                    store_result(p, out, (image + (top + y) * out_width + left + x) * p->outputs + column + o, results[y][x]);
         }
     }
 }
 
-// One result per tile, which is its number in the picture.
+// One result per tile, which is its number in the pictures.
 STEP void write_sums(const rectifid_winograd_picture *p, const workplace *w, const float *bias, void *out, size_t first,
                      size_t last, size_t column, size_t width) {
     for (size_t tile = first; tile < last; tile++)
@@ -204,10 +210,17 @@ void rectifid_winograd(const rectifid_winograd_picture *p, const uint16_t *x, co
     transform_tiles(p, &w, x, first, last);
     for (size_t panel = first_panel; panel < last_panel; panel++) {
         const size_t column = panel * RECTIFID_PANEL, width = panel_width(column, p->outputs);
-        for (size_t point = 0; point < points_of(p); point++)
-            rectifid_narrow_product(w.points + point * w.apart, w.stride, filter + point * words, pairs, 0, pairs, column,
+        for (size_t point = 0; point < points_of(p); point++) {
+            const uint32_t *right = filter + point * words + column * pairs;
+            if (p->transposes) {
+                const uint32_t *matrix = filter + transposed_point(p->kind, point) * words;
+                rectifid_transpose_panel(matrix, p->outputs, p->channels, panel, w.panel);
+                right = w.panel;
+            }
+            rectifid_narrow_product(w.points + point * w.apart, w.stride, right, pairs, 0, pairs, 0,
                                     w.products + (sums ? 0 : point * w.block * RECTIFID_PANEL), RECTIFID_PANEL,
                                     last - first, width, sums && point > 0);
+        }
         write_panel(p, &w, bias, out, first, last, column, width);
     }
 }

@@ -5,17 +5,13 @@ size_t rectifid_winograd_words(rectifid_winograd_kind kind, size_t channels, siz
     return points_of_axis(kind) * points_of_axis(kind) * rectifid_packed_words(channels, outputs);
 }
 
-// The derivative is the convolution with the kernel turned round, outputs and channels exchanged. Turning it round
-// exchanges the first and the last of the four points of an axis and leaves the others. On repeated pixels the points
-// stay what they are: which pixels they are multiplied by differs.
 void rectifid_winograd_transpose(rectifid_winograd_kind kind, const uint32_t *filter, size_t channels, size_t outputs,
                                  size_t first, size_t last, uint32_t *transposed) {
-    static const size_t turned[4] = {3, 1, 2, 0}, same[4] = {0, 1, 2, 3};
-    const size_t count = points_of_axis(kind), *order = count == 4 ? turned : same;
+    const size_t count = points_of_axis(kind);
     const size_t words = rectifid_packed_words(channels, outputs), to_words = rectifid_packed_words(outputs, channels);
     for (size_t point = 0; point < count * count; point++)
-        rectifid_transpose_packed(filter + (count * order[point / count] + order[point % count]) * words, channels,
-                                  outputs, first, last, transposed + point * to_words);
+        rectifid_transpose_packed(filter + transposed_point(kind, point) * words, channels, outputs, first, last,
+                                  transposed + point * to_words);
 }
 
 #if defined(__x86_64__)

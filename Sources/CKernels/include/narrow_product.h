@@ -19,6 +19,8 @@ size_t rectifid_packed_panels(size_t columns);
 void rectifid_pack_transposed(const uint16_t *x, size_t stride, size_t columns, size_t inner, uint32_t *packed);
 /// Packs x [inner, columns].
 void rectifid_pack(const uint16_t *x, size_t stride, size_t inner, size_t columns, uint32_t *packed);
+/// One panel of the transpose of a packed factor of `inner` x `columns`, multiples of 16.
+void rectifid_transpose_panel(const uint32_t *packed, size_t inner, size_t columns, size_t panel, uint32_t *transposed);
 /// Panels [first, last) of the transpose of a packed factor of `inner` x `columns`, multiples of 16.
 void rectifid_transpose_packed(const uint32_t *packed, size_t inner, size_t columns, size_t first, size_t last,
                                uint32_t *transposed);

@@ -30,20 +30,21 @@ void rectifid_winograd_transpose(rectifid_winograd_kind kind, const uint32_t *fi
 
 typedef struct {
     rectifid_winograd_kind kind;
-    size_t height, width, channels; ///< of the picture that is read; even where it shrinks
+    size_t images, height, width, channels; ///< of what is read; even where it shrinks
     size_t outputs;
+    bool transposes;    ///< the filter is that of the convolution from `outputs` to `channels`: its panels are turned as they come
     bool narrow_result; ///< bfloat16, else float32
 } rectifid_winograd_picture;
 
-/// Tiles of a picture, counted along its rows.
+/// Tiles of all images, counted along their rows.
 size_t rectifid_winograd_tiles(const rectifid_winograd_picture *picture);
 /// Tiles that one call takes at most, so that their transforms stay in the second cache.
 size_t rectifid_winograd_block(const rectifid_winograd_picture *picture);
 /// Bytes of scratch memory of one call.
 size_t rectifid_winograd_scratch_bytes(const rectifid_winograd_picture *picture);
 
-/// Tiles [first, last) of the result, its panels [first_panel, last_panel), from one picture x [height, width, channels].
-/// The result is [height, width, outputs], of twice or half the height and width where the kind says so. `bias` [outputs]
+/// Tiles [first, last) of the result, its panels [first_panel, last_panel), from x [images, height, width, channels]. The
+/// result is [images, height, width, outputs], of twice or half the height and width where the kind says so. `bias` [outputs]
 /// may be NULL; `scratch` is aligned to 64 bytes.
 void rectifid_winograd(const rectifid_winograd_picture *picture, const uint16_t *x, const uint32_t *filter,
                        const float *bias, void *out, size_t first, size_t last, size_t first_panel,

@@ -11,8 +11,9 @@
             let shape = try Shape([x.shape[0], scale * x.shape[1], scale * x.shape[2], filter.outputs])
             return try profiled("convolve", operations: filter.operations(results: shape)) { () throws(TensorError) in
                 let picture = rectifid_winograd_picture(
-                    kind: filter.code, height: x.shape[1], width: x.shape[2], channels: filter.channels,
-                    outputs: filter.outputs, narrow_result: result == .bfloat16)
+                    kind: filter.code, images: shape[0], height: x.shape[1], width: x.shape[2],
+                    channels: filter.channels, outputs: filter.outputs, transposes: false,
+                    narrow_result: result == .bfloat16)
                 return try run(
                     picture, try x.converted(to: .bfloat16), filter.words, bias: bias, shape, result, "convolve")
             }
@@ -23,12 +24,15 @@
         ) throws(TensorError) -> Tensor {
             try profiled("convolve gradient", operations: filter.operations(results: dy.shape)) {
                 () throws(TensorError) in
-                let picture = rectifid_winograd_picture(
+                var picture = rectifid_winograd_picture(
                     kind: filter.kind == .same ? RECTIFID_WINOGRAD_SAME : RECTIFID_WINOGRAD_SHRINKING,
-                    height: dy.shape[1], width: dy.shape[2], channels: filter.outputs, outputs: filter.channels,
-                    narrow_result: result == .bfloat16)
+                    images: input[0], height: dy.shape[1], width: dy.shape[2], channels: filter.outputs,
+                    outputs: filter.channels, transposes: false, narrow_result: result == .bfloat16)
+                // Every block of tiles would transpose the filter anew: cheaper than a round through memory for a few.
+                picture.transposes = rectifid_winograd_tiles(&picture) <= 4 * rectifid_winograd_block(&picture)
                 return try run(
-                    picture, try dy.converted(to: .bfloat16), try transposed(filter), bias: nil, input, result,
+                    picture, try dy.converted(to: .bfloat16),
+                    picture.transposes ? filter.words : try transposed(filter), bias: nil, input, result,
                     "convolve gradient")
             }
         }
@@ -39,19 +43,17 @@
         ) throws(TensorError) -> Tensor {
             guard shape.count > 0 else { return try Tensor(repeating: 0, shape: shape).converted(to: result) }
             var picture = picture
-            let plan = WinogradPlan(&picture, images: shape[0], threads: threads)
-            let (from, to) = (x.shape.count / shape[0], shape.count / shape[0])
+            let plan = WinogradPlan(&picture, threads: threads)
             let scratch = try Scratch(
                 bytes: rectifid_winograd_scratch_bytes(&picture), parts: threads, operation)
             return try Tensor.building(shape, result, operation) { out in
                 split(plan.units, grain: 1, scratch) { part, memory in
                     var picture = picture
                     for unit in part {
-                        let (image, tiles, panels) = plan.work(unit)
+                        let (tiles, panels) = plan.work(unit)
                         rectifid_winograd(
-                            &picture, x.halves + image * from, words.bytes.assumingMemoryBound(to: UInt32.self),
-                            bias?.pointer, out + image * to * result.byteCount, tiles.lowerBound, tiles.upperBound,
-                            panels.lowerBound, panels.upperBound, memory)
+                            &picture, x.halves, words.bytes.assumingMemoryBound(to: UInt32.self), bias?.pointer, out,
+                            tiles.lowerBound, tiles.upperBound, panels.lowerBound, panels.upperBound, memory)
                     }
                 }
             }
@@ -63,28 +65,25 @@
         fileprivate func operations(results: Shape) -> Double { 18 * Double(results.count) * Double(channels) }
     }
 
-    /// How a convolution is cut: blocks of tiles of every image and, where these are fewer than the threads or too small to
-    /// be worth streaming the filter for, groups of the filter's panels.
+    /// How a convolution is cut: blocks of tiles and, where these are fewer than the threads, groups of the filter's panels.
     private struct WinogradPlan {
-        let tiles, blocks, groups, panels, images: Int
+        let tiles, blocks, groups, panels: Int
 
-        var units: Int { images * blocks * groups }
+        var units: Int { blocks * groups }
 
-        init(_ picture: inout rectifid_winograd_picture, images: Int, threads: Int) {
+        init(_ picture: inout rectifid_winograd_picture, threads: Int) {
             tiles = rectifid_winograd_tiles(&picture)
             panels = rectifid_packed_panels(picture.outputs)
-            self.images = images
-            blocks = max(1, (tiles + rectifid_winograd_block(&picture) - 1) / rectifid_winograd_block(&picture))
-            let isSmall = blocks == 1 && tiles <= 32
-            let wanted = isSmall ? threads : (threads + images * blocks - 1) / (images * blocks)
-            groups = min(panels, wanted)
+            let least = (tiles + rectifid_winograd_block(&picture) - 1) / rectifid_winograd_block(&picture)
+            // As many for every thread, unless the tiles are those of one block.
+            blocks = least == 1 ? 1 : min(tiles, (least + threads - 1) / threads * threads)
+            groups = min(panels, (threads + blocks - 1) / blocks)
         }
 
-        func work(_ unit: Int) -> (image: Int, tiles: Range<Int>, panels: Range<Int>) {
-            let (group, rest) = unit.quotientAndRemainder(dividingBy: images * blocks)
-            let (image, block) = rest.quotientAndRemainder(dividingBy: blocks)
+        func work(_ unit: Int) -> (tiles: Range<Int>, panels: Range<Int>) {
+            let (group, block) = unit.quotientAndRemainder(dividingBy: blocks)
             return (
-                image, tiles * block / blocks..<tiles * (block + 1) / blocks,
+                tiles * block / blocks..<tiles * (block + 1) / blocks,
                 panels * group / groups..<panels * (group + 1) / groups
             )
         }
