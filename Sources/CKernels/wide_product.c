@@ -5,22 +5,27 @@
 
 size_t rectifid_wide_numbers(size_t inner, size_t columns) { return inner * padded_columns(columns); }
 
+INLINE void step(const float *a, size_t a_stride, const float *b, sixteen sums[8][3], const int rows, const int vectors) {
+#pragma clang fp contract(fast)
+    sixteen right[3];
+    for (int v = 0; v < vectors; v++) right[v] = *(const sixteen *)(b + 16 * v);
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++) sums[r][v] += a[(size_t)r * a_stride] * right[v];
+}
+
 // `rows` x 16 `vectors` of C in registers. As it goes it fetches `lines` of 16 numbers from `ahead` on.
 INLINE void tile(const float *a, size_t a_stride, const float *b, size_t width, size_t inner, float *c, size_t c_stride,
                  bool accumulate, const float *ahead, size_t lines, const int rows, const int vectors) {
-#pragma clang fp contract(fast)
     sixteen sums[8][3];
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++) sums[r][v] = (sixteen){0};
-    for (size_t k = 0; k < inner; k++, b += width) {
-        sixteen right[3];
-        for (int v = 0; v < vectors; v++) right[v] = *(const sixteen *)(b + 16 * v);
-        if (k < lines) __builtin_prefetch(ahead + 16 * k, 0, 2);
-        for (int r = 0; r < rows; r++) {
-            const float left = a[(size_t)r * a_stride + k];
-            for (int v = 0; v < vectors; v++) sums[r][v] += left * right[v];
-        }
+    size_t k = 0;
+    for (const size_t end = lines < inner ? lines : inner; k < end; k++) {
+        __builtin_prefetch(ahead + 16 * k, 0, 2);
+        step(a + k, a_stride, b + k * width, sums, rows, vectors);
     }
+#pragma clang loop unroll_count(2)
+    for (; k < inner; k++) step(a + k, a_stride, b + k * width, sums, rows, vectors);
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++) {
             sixteen *at = (sixteen *)(c + (size_t)r * c_stride + 16 * (size_t)v);

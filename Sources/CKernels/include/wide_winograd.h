@@ -32,6 +32,8 @@ typedef struct {
 
 /// Tiles of one picture, counted along its rows; those of the next picture follow.
 size_t rectifid_wide_tiles(const rectifid_wide_pictures *pictures);
+/// Multiplications that one picture takes.
+size_t rectifid_wide_multiplications(const rectifid_wide_pictures *pictures);
 /// Tiles that one call is to take, so that their transforms stay in the caches.
 size_t rectifid_wide_block(const rectifid_wide_pictures *pictures);
 /// Bytes of scratch memory of a call with that many tiles and panels.

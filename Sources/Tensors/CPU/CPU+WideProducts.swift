@@ -40,7 +40,7 @@ extension CPU {
         let scratch = try Scratch(
             bytes: rectifid_wide_scratch_bytes(&pictures, plan.mostTiles, plan.mostPanels), parts: threads, operation)
         return try Tensor.building(shape, operation) { out in
-            split(plan.units, grain: 1, scratch) { part, memory in
+            split(plan.units, grain: plan.grain, scratch) { part, memory in
                 var pictures = pictures
                 for unit in part {
                     let (tiles, panels) = plan.work(unit)
@@ -56,22 +56,26 @@ extension CPU {
 /// How convolutions are cut: blocks of the tiles of all images and, where these are fewer than the threads, groups of the
 /// filter's panels, whose tiles every thread then transforms anew.
 private struct WidePlan {
-    let tiles, blocks, groups, panels: Int
+    /// Tiles below which going through the filter once more costs more than a thread gains.
+    private static let leastTiles = 32
+    /// Multiplications that pay for waking a thread.
+    private static let workGrain = 1 << 19
+
+    let tiles, blocks, groups, panels, grain: Int
 
     var units: Int { blocks * groups }
 
     init(_ pictures: inout rectifid_wide_pictures, images: Int, threads: Int) {
         tiles = images * rectifid_wide_tiles(&pictures)
         panels = rectifid_packed_panels(pictures.outputs)
-        let block = rectifid_wide_block(&pictures), least = WidePlan.leastTiles
-        let needed = (tiles + block - 1) / block
-        // As many for every thread, if that leaves blocks that are worth streaming the filter for.
+        let block = rectifid_wide_block(&pictures), needed = (tiles + block - 1) / block
+        // As many for every thread, where that leaves them large enough.
         let even = (needed + threads - 1) / threads * threads
-        blocks = max(1, min(even, max(needed, tiles / least)))
+        blocks = max(1, min(even, max(needed, tiles / WidePlan.leastTiles)))
         groups = min(panels, (threads + blocks - 1) / blocks)
+        let multiplications = rectifid_wide_multiplications(&pictures) * images
+        grain = max(1, WidePlan.workGrain * blocks * groups / max(1, multiplications))
     }
-
-    private static let leastTiles = 32
 
     /// Tiles of a block are a whole number of rows of registers.
     private func bound(_ block: Int) -> Int { block == blocks ? tiles : tiles * block / blocks / 8 * 8 }
