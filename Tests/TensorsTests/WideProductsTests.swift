@@ -8,10 +8,11 @@ import Testing
     private let reference = CPU(threads: 1, convolution: .openBLAS)
 
     /// Sizes that no tile divides, one pixel, several pictures, less and more than a panel of 48 and than the 240 channels
-    /// that are summed at once, more tiles than a block; wide results, which go by tiles of two.
+    /// that are summed at once, more tiles than a block; few channels and many outputs, which go by tiles of two.
     static let examples: [[Int]] = [
         [1, 1, 1, 16, 16], [1, 2, 3, 32, 48], [2, 5, 7, 64, 80], [3, 8, 8, 16, 112], [1, 33, 50, 48, 32],
-        [2, 4, 6, 320, 64], [1, 9, 10, 32, 656], [2, 3, 5, 496, 688], [0, 8, 8, 16, 16],
+        [2, 4, 6, 320, 64], [1, 9, 10, 32, 656], [2, 3, 5, 496, 688], [1, 1, 1, 128, 128], [2, 5, 7, 128, 176],
+        [3, 8, 12, 496, 144], [1, 41, 50, 144, 128], [0, 8, 8, 16, 16], [0, 8, 8, 128, 128],
     ]
 
     @Test(.enabled(if: CPU.hasWideProduct), arguments: examples, [1, 2])
@@ -72,11 +73,11 @@ import Testing
     }
 
     /// Rounding of the largest sums that go by tiles of four, of means other than zero too, and of the other kinds.
-    @Test(arguments: [([1920, 16], 1, 0), ([640, 16], 1, 1), ([1280, 16], 2, 0), ([1280, 656], 1, 0)])
+    @Test(arguments: [([1920, 128], 1, 0), ([640, 128], 1, 1), ([1280, 16], 2, 0), ([1280, 656], 1, 0)])
     func resultsAreWithinTwoMillionthsOfExactOnes(_ channels: [Int], repeats: Int, mean: Float) throws {
         var random = SeededNumbers(seed: 52)
         let cpu = CPU(threads: 2), window = Window(padding: 1, repeats: repeats)
-        let side = channels[1] > 64 ? 4 : 12
+        let side = channels[1] > 200 ? 4 : 8
         let x = try cpu.affine(try random.tensor([1, side, side, channels[0]]), scale: 1, shift: mean)
         let weights = try random.tensor([channels[1], 3, 3, channels[0]])
         let filter = try cpu.filter(weights, .float32, for: window)
@@ -88,11 +89,11 @@ import Testing
     }
 
     /// The derivative is the transposed map: <dy, conv(x)> = <dx, x> for any x and dy.
-    @Test(arguments: [1, 2], [32, 656]) func derivativesAreTransposes(repeats: Int, outputs: Int) throws {
+    @Test(arguments: [1, 2], [32, 144, 656]) func derivativesAreTransposes(repeats: Int, outputs: Int) throws {
         var random = SeededNumbers(seed: 53)
         let cpu = CPU(threads: 2), window = Window(padding: 1, repeats: repeats)
-        let x = try random.tensor([2, 7, 9, 48])
-        let filter = try cpu.filter(try random.tensor([outputs, 3, 3, 48]), .float32, for: window)
+        let x = try random.tensor([2, 7, 9, 128])
+        let filter = try cpu.filter(try random.tensor([outputs, 3, 3, 128]), .float32, for: window)
         let y = try cpu.convolve(x, filter, bias: nil, window, result: .float32)
         let dy = try random.tensor(y.shape)
         let dx = try cpu.convolveInputGradient(dy, filter, window, input: x.shape, result: .float32)
@@ -121,7 +122,8 @@ import Testing
     @Test(.enabled(if: CPU.hasWideProduct)) func whatDoesNotFitGoesTheOldWay() throws {
         let cpu = CPU(threads: 1), window = Window(padding: 1)
         #expect(cpu.wideKind([640, 3, 3, 1920], window) == .byFour)
-        #expect(cpu.wideKind([656, 3, 3, 16], window) == .byTwo)
+        #expect(cpu.wideKind([656, 3, 3, 640], window) == .byTwo)
+        #expect(cpu.wideKind([112, 3, 3, 640], window) == .byTwo && cpu.wideKind([640, 3, 3, 112], window) == .byTwo)
         #expect(cpu.wideKind([1280, 3, 3, 16], Window(padding: 1, repeats: 2)) == .enlarging)
         #expect(cpu.wideKind([16, 3, 3, 8], window) == nil && cpu.wideKind([3, 3, 3, 16], window) == nil)
         #expect(cpu.wideKind([16, 3, 3, 16], Window(stride: 2, padding: 1)) == nil)

@@ -4,8 +4,9 @@
     import Musl
 #endif
 
-/// Who computes convolutions; `RECTIFID_CONVOLUTION` chooses for the process. Either choice but ``automatic`` also turns
-/// off the few products of ``WideFilter`` and of its like in bfloat16.
+/// Who computes convolutions; `RECTIFID_CONVOLUTION` chooses for the process.
+///
+/// Any choice but ``automatic`` also turns off the few products of ``WideFilter`` and of its like in bfloat16.
 public enum ConvolutionProvider: String, Sendable, CaseIterable {
     /// Our own kernels of few products where they take the sizes, else oneDNN where it has a kernel for the processor and
     /// that kernel is the faster one, OpenBLAS elsewhere.
