@@ -16,4 +16,6 @@
 #include "narrow_attention.h"
 #include "normalization.h"
 #include "resampling.h"
+#include "wide_product.h"
+#include "wide_winograd.h"
 #include "winograd.h"

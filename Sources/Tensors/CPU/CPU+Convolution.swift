@@ -5,8 +5,11 @@
 #endif
 
 /// Who computes convolutions; `RECTIFID_CONVOLUTION` chooses for the process.
+///
+/// Any choice but ``automatic`` also turns off the few products of ``WideFilter`` and of its like in bfloat16.
 public enum ConvolutionProvider: String, Sendable, CaseIterable {
-    /// oneDNN where it has a kernel for the processor and that kernel is the faster one, OpenBLAS elsewhere.
+    /// Our own kernels of few products where they take the sizes, else oneDNN where it has a kernel for the processor and
+    /// that kernel is the faster one, OpenBLAS elsewhere.
     case automatic
     /// Matrix products over patches, everywhere.
     case openBLAS = "openblas"
@@ -39,37 +42,43 @@ extension CPU {
         guard weights.shape.rank == 4 else {
             throw TensorError("filter", "weights of shape \(weights.shape); [O, kh, kw, I / groups] is needed")
         }
-        #if arch(x86_64)
-            if precision == .bfloat16, let window, let few = try fewProducts(weights, window) {
-                return try ConvolutionFilter(weights: weights, few)
-            }
-        #endif
+        if let window, let few = try fewProducts(weights, precision, window) {
+            return try ConvolutionFilter(weights: weights, precision, few, for: window)
+        }
         return try ConvolutionFilter(weights: weights, precision)
     }
 
-    #if arch(x86_64)
-        /// The weights in the order of our own products; nil where these are not the fastest.
-        private func fewProducts(_ weights: Tensor, _ window: Window) throws(TensorError) -> ConvolutionFilter.Few? {
+    /// The weights in the order of our own products; nil where these are not the fastest.
+    private func fewProducts(
+        _ weights: Tensor, _ precision: Precision, _ window: Window
+    ) throws(TensorError) -> ConvolutionFilter.Few? {
+        if precision == .float32 {
+            return try wideKind(weights.shape, window).map { kind throws(TensorError) in
+                .wide(try wideFilter(weights, kind))
+            }
+        }
+        #if arch(x86_64)
             let shape = weights.shape
             if window == Window(), shape[1] == 1, shape[2] == 1, packs(outputs: shape[0], inputs: shape[3]) {
                 return .packed(try packed(try weights.reshaped([shape[0], shape[3]])))
             }
-            guard let kind = winogradKind(shape, window) else { return nil }
-            return .winograd(try winogradFilter(weights, kind))
-        }
-    #endif
+            if let kind = winogradKind(shape, window) { return .winograd(try winogradFilter(weights, kind)) }
+        #endif
+        return nil
+    }
 
     public func convolve(
         _ x: Tensor, _ filter: any Filter, bias: Tensor?, _ window: Window, result: Precision
     ) throws(TensorError) -> Tensor {
         let filter = try own(filter, "convolve")
+        switch filter.few(for: window) {
+        case .wide(let few): return try convolve(x, few, bias: bias, result: result)
         #if arch(x86_64)
-            switch filter.few(for: window) {
             case .winograd(let few): return try convolve(x, few, bias: bias, result: result)
             case .packed(let matrix): return try linear(x, matrix, bias: bias, result: result)
-            case nil: break
-            }
         #endif
+        case nil: break
+        }
         guard window.repeats == 1 else {
             let enlarged = try resizeNearest(
                 x, height: x.shape[1] * window.repeats, width: x.shape[2] * window.repeats)
@@ -104,13 +113,14 @@ extension CPU {
         _ dy: Tensor, _ filter: any Filter, _ window: Window, input: Shape, result: Precision
     ) throws(TensorError) -> Tensor {
         let filter = try own(filter, "convolve gradient")
+        switch filter.few(for: window) {
+        case .wide(let few): return try convolveInputGradient(dy, few, input: input, result: result)
         #if arch(x86_64)
-            switch filter.few(for: window) {
             case .winograd(let few): return try convolveInputGradient(dy, few, input: input, result: result)
             case .packed(let matrix): return try linearInputGradient(dy, matrix, result: result)
-            case nil: break
-            }
         #endif
+        case nil: break
+        }
         guard window.repeats == 1 else {
             let enlarged = try Shape([input[0], input[1] * window.repeats, input[2] * window.repeats, input[3]])
             let slope = try convolveInputGradient(dy, filter, window.withoutRepeats, input: enlarged, result: result)

@@ -19,47 +19,41 @@ final class ConvolutionFilter: Filter {
     }
 
     private let copies: Mutex<Copies>
-    #if arch(x86_64)
-        /// Weights in the order of our own products, for one window alone.
-        enum Few: Sendable {
+
+    /// Weights in the order of our own products, for one window alone.
+    enum Few: Sendable {
+        case wide(WideFilter)
+        #if arch(x86_64)
             case winograd(WinogradFilter)
             /// Of a 1 x 1 kernel.
             case packed(PackedMatrix)
-        }
+        #endif
+    }
 
-        private let few: Few?
-    #endif
+    private let few: Few?
+    /// What `few` are for.
+    private let window: Window?
 
     init(weights: Tensor, _ precision: Precision = .float32) throws(TensorError) {
         shape = weights.shape
         self.precision = precision
         copies = Mutex(Copies(plain: try weights.converted(to: precision)))
-        #if arch(x86_64)
-            few = nil
-        #endif
+        (few, window) = (nil, nil)
     }
 
-    #if arch(x86_64)
-        /// A filter in bfloat16 for one window.
-        ///
-        /// The plain weights stay where that is an enlarging one, since pictures of odd sizes are enlarged and cut before.
-        init(weights: Tensor, _ few: Few) throws(TensorError) {
-            shape = weights.shape
-            precision = .bfloat16
-            self.few = few
-            let staysPlain = if case .winograd(let filter) = few { filter.kind == .enlarging } else { false }
-            copies = Mutex(Copies(plain: staysPlain ? try weights.converted(to: .bfloat16) : nil))
-        }
+    /// A filter for one window.
+    ///
+    /// The plain weights stay where that is an enlarging one, since pictures of odd sizes are enlarged and cut before.
+    init(weights: Tensor, _ precision: Precision, _ few: Few, for window: Window) throws(TensorError) {
+        shape = weights.shape
+        self.precision = precision
+        self.few = few
+        self.window = window
+        copies = Mutex(Copies(plain: window.repeats == 1 ? nil : try weights.converted(to: precision)))
+    }
 
-        /// The weights for our own products, where they are for `window`.
-        func few(for window: Window) -> Few? {
-            switch few {
-            case .winograd(let filter): WinogradFilter.kind(of: window) == filter.kind ? few : nil
-            case .packed: window == Window() ? few : nil
-            case nil: nil
-            }
-        }
-    #endif
+    /// The weights for our own products, where they are for `window`.
+    func few(for window: Window) -> Few? { window == self.window ? few : nil }
 
     /// The weights in the plain order.
     func plain(_ operation: String) throws(TensorError) -> Tensor {

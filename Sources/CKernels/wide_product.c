@@ -1,0 +1,135 @@
+#include "wide_product.h"
+#include "narrow_factor.h"
+#include "vectorize.h"
+#include "wide_vectors.h"
+
+size_t rectifid_wide_numbers(size_t inner, size_t columns) { return inner * padded_columns(columns); }
+
+INLINE void step(const float *a, size_t a_stride, const float *b, sixteen sums[8][3], const int rows, const int vectors) {
+#pragma clang fp contract(fast)
+    sixteen right[3];
+    for (int v = 0; v < vectors; v++) right[v] = *(const sixteen *)(b + 16 * v);
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++) sums[r][v] += a[(size_t)r * a_stride] * right[v];
+}
+
+// `rows` x 16 `vectors` of C in registers. As it goes it fetches `lines` of 16 numbers from `ahead` on.
+INLINE void tile(const float *a, size_t a_stride, const float *b, size_t width, size_t inner, float *c, size_t c_stride,
+                 bool accumulate, const float *ahead, size_t lines, const int rows, const int vectors) {
+    sixteen sums[8][3];
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++) sums[r][v] = (sixteen){0};
+    size_t k = 0;
+    for (const size_t end = lines < inner ? lines : inner; k < end; k++) {
+        __builtin_prefetch(ahead + 16 * k, 0, 2);
+        step(a + k, a_stride, b + k * width, sums, rows, vectors);
+    }
+#pragma clang loop unroll_count(2)
+    for (; k < inner; k++) step(a + k, a_stride, b + k * width, sums, rows, vectors);
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++) {
+            sixteen *at = (sixteen *)(c + (size_t)r * c_stride + 16 * (size_t)v);
+            *at = accumulate ? *at + sums[r][v] : sums[r][v];
+        }
+}
+
+// At most `count` of the lines [next, last), those that lie together.
+INLINE size_t take_lines(const rectifid_wide_ahead *ahead, size_t next, size_t last, size_t count, const float **from) {
+    if (next >= last) return 0;
+    const size_t within = next % ahead->lines, left = ahead->lines - within, there = last - next;
+    *from = ahead->from + next / ahead->lines * ahead->apart + 16 * within;
+    const size_t most = left < there ? left : there;
+    return count < most ? count : most;
+}
+
+// All rows against some columns of a panel, `most` rows at a time; of what is to be fetched, lines [first, last).
+INLINE void strip(const float *a, size_t a_stride, const float *b, size_t width, size_t inner, float *c, size_t c_stride,
+                  size_t rows, bool accumulate, const rectifid_wide_ahead *ahead, size_t first, size_t last,
+                  const int most, const int vectors) {
+    const size_t tiles = (rows + (size_t)most - 1) / (size_t)most, each = (last - first + tiles - 1) / tiles;
+    size_t r = 0, next = first;
+#define TILES(count)                                                                                                   \
+    for (; r + (count) <= rows; r += (count)) {                                                                        \
+        const float *from = NULL;                                                                                      \
+        const size_t lines = take_lines(ahead, next, last, each, &from);                                               \
+        tile(a + r * a_stride, a_stride, b, width, inner, c + r * c_stride, c_stride, accumulate, from, lines, count,  \
+             vectors);                                                                                                 \
+        next += lines;                                                                                                 \
+    }
+    if (most == 8) { TILES(8) } else { TILES(6) }
+    TILES(4)
+    TILES(2)
+    TILES(1)
+#undef TILES
+}
+
+// Panels of 48 columns at once need 24 sums in registers, which AVX-512 has; elsewhere columns go by sixteens.
+#define PRODUCT(name, target)                                                                                          \
+    target static void name(const float *a, size_t a_stride, const float *b, size_t inner, float *c, size_t c_stride,  \
+                            size_t rows, size_t width, bool accumulate, const rectifid_wide_ahead *ahead)
+
+#define BY_SIXTEENS                                                                                                    \
+    const size_t lines = ahead ? ahead->runs * ahead->lines : 0;                                                       \
+    for (size_t v = 0; v < width; v += 16) {                                                                           \
+        const size_t first = lines * v / width, last = lines * (v + 16) / width;                                       \
+        strip(a, a_stride, b + v, width, inner, c + v, c_stride, rows, accumulate, ahead, first, last, 6, 1);          \
+    }
+
+#if defined(__x86_64__)
+
+PRODUCT(product_512, __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))) {
+    const size_t lines = ahead ? ahead->runs * ahead->lines : 0;
+    switch (width) {
+    case 48: strip(a, a_stride, b, 48, inner, c, c_stride, rows, accumulate, ahead, 0, lines, 8, 3); break;
+    case 32: strip(a, a_stride, b, 32, inner, c, c_stride, rows, accumulate, ahead, 0, lines, 8, 2); break;
+    default: strip(a, a_stride, b, 16, inner, c, c_stride, rows, accumulate, ahead, 0, lines, 8, 1); break;
+    }
+}
+
+PRODUCT(product_256, __attribute__((target("avx2,fma")))) { BY_SIXTEENS }
+
+static bool has_avx512(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
+           && __builtin_cpu_supports("avx512vl");
+}
+
+bool rectifid_has_wide_product(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+#else
+
+bool rectifid_has_wide_product(void) {
+#if defined(__aarch64__)
+    return true;
+#else
+    return false;
+#endif
+}
+
+#endif
+
+PRODUCT(product_default, ) { BY_SIXTEENS }
+
+void rectifid_wide_product(const float *a, size_t a_stride, const float *b, size_t inner, float *c, size_t c_stride,
+                           size_t rows, size_t width, bool accumulate, const rectifid_wide_ahead *ahead) {
+#if defined(__x86_64__)
+    if (has_avx512()) return product_512(a, a_stride, b, inner, c, c_stride, rows, width, accumulate, ahead);
+    if (rectifid_has_wide_product())
+        return product_256(a, a_stride, b, inner, c, c_stride, rows, width, accumulate, ahead);
+#endif
+    product_default(a, a_stride, b, inner, c, c_stride, rows, width, accumulate, ahead);
+}
+
+RECTIFID_VECTORIZE
+void rectifid_wide_transpose(const float *packed, size_t inner, size_t columns, size_t first_row, size_t width,
+                             size_t first_column, size_t count, float *transposed) {
+    for (size_t i = 0; i < count; i += 8) {
+        const size_t column = first_column + i, panel = column / RECTIFID_PANEL * RECTIFID_PANEL;
+        const size_t stride = panel_width(panel, columns);
+        const float *rows = packed + panel * inner + first_row * stride + column % RECTIFID_PANEL;
+        for (size_t r = 0; r < width; r += 8)
+            transpose_square(rows + r * stride, stride, transposed + i * width + r, width);
+    }
+}
