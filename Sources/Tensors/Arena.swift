@@ -26,7 +26,7 @@ final class Arena: Sendable {
     private struct Map {
         /// Sorted by address; no two are neighbours.
         var free: [Extent]
-        /// Bytes, those outside of the range included.
+        /// Bytes, those outside of the range and of mapped files included.
         var used = 0
         var mostUsed = 0
 
@@ -122,6 +122,9 @@ final class Arena: Sendable {
             }
         }
     }
+
+    /// Counts memory of others as in use, a mapped file's for instance: without it in memory nothing is fast.
+    func lend(_ bytes: Int) { map.withLock { $0.count(bytes) } }
 
     /// Bytes in use.
     var used: Int { map.withLock { $0.used } }

@@ -30,11 +30,11 @@ extension Window {
 /// Convolution and its derivative by the input: which provider computes which.
 extension CPU {
     public func filter(
-        _ weights: Tensor, _ precision: Precision, for window: Window?
+        _ weights: LayerWeights, _ precision: Precision, for window: Window?
     ) throws(TensorError) -> any Filter { try convolutionFilter(weights, precision, for: window) }
 
     func convolutionFilter(
-        _ weights: Tensor, _ precision: Precision, for window: Window?
+        _ weights: LayerWeights, _ precision: Precision, for window: Window?
     ) throws(TensorError) -> ConvolutionFilter {
         guard weights.shape.rank == 4 else {
             throw TensorError("filter", "weights of shape \(weights.shape); [O, kh, kw, I / groups] is needed")
@@ -49,7 +49,9 @@ extension CPU {
 
     #if arch(x86_64)
         /// The weights in the order of our own products; nil where these are not the fastest.
-        private func fewProducts(_ weights: Tensor, _ window: Window) throws(TensorError) -> ConvolutionFilter.Few? {
+        private func fewProducts(
+            _ weights: LayerWeights, _ window: Window
+        ) throws(TensorError) -> ConvolutionFilter.Few? {
             let shape = weights.shape
             if window == Window(), shape[1] == 1, shape[2] == 1, packs(outputs: shape[0], inputs: shape[3]) {
                 return .packed(try packed(try weights.reshaped([shape[0], shape[3]])))

@@ -4,8 +4,18 @@ extension CPU {
     public func transpose(_ x: Tensor, axes: [Int]) throws(TensorError) -> Tensor {
         let strides = x.shape.strides, x = try x.widened()
         let shape = try Shape(axes.map { x.shape[$0] })
+        let steps = axes.map { strides[$0] }
         return try Tensor.building(shape, "transpose") { out in
-            rectifid_copy_strided(x.pointer, shape.array.map { $0 }, axes.map { strides[$0] }, axes.count, out)
+            guard shape.rank > 1, shape.count > 0 else {
+                return rectifid_copy_strided(x.pointer, shape.array, steps, axes.count, out)
+            }
+            let inner = shape.count / shape[0]
+            split(shape[0], grain: max(1, CPU.elementGrain / inner)) { part in
+                var extents = shape.array
+                extents[0] = part.count
+                rectifid_copy_strided(
+                    x.pointer + part.lowerBound * steps[0], extents, steps, axes.count, out + part.lowerBound * inner)
+            }
         }
     }
 

@@ -6,12 +6,12 @@ struct BLASMatrix: Matrix {
 }
 
 extension CPU {
-    public func matrix(_ weights: Tensor, _ precision: Precision) throws(TensorError) -> any Matrix {
+    public func matrix(_ weights: LayerWeights, _ precision: Precision) throws(TensorError) -> any Matrix {
         guard weights.shape.rank == 2 else {
             throw TensorError("matrix", "weights of shape \(weights.shape); [outputs, inputs] is needed")
         }
         return precision == .bfloat16
-            ? try NarrowMatrix(weights: weights, on: self) : BLASMatrix(weights: try weights.widened())
+            ? try NarrowMatrix(weights: weights, on: self) : BLASMatrix(weights: try weights.tensor())
     }
 
     public func linear(

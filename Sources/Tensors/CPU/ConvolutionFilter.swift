@@ -30,10 +30,10 @@ final class ConvolutionFilter: Filter {
         private let few: Few?
     #endif
 
-    init(weights: Tensor, _ precision: Precision = .float32) throws(TensorError) {
+    init(weights: LayerWeights, _ precision: Precision = .float32) throws(TensorError) {
         shape = weights.shape
         self.precision = precision
-        copies = Mutex(Copies(plain: try weights.converted(to: precision)))
+        copies = Mutex(Copies(plain: try weights.plain(precision)))
         #if arch(x86_64)
             few = nil
         #endif
@@ -43,12 +43,12 @@ final class ConvolutionFilter: Filter {
         /// A filter in bfloat16 for one window.
         ///
         /// The plain weights stay where that is an enlarging one, since pictures of odd sizes are enlarged and cut before.
-        init(weights: Tensor, _ few: Few) throws(TensorError) {
+        init(weights: LayerWeights, _ few: Few) throws(TensorError) {
             shape = weights.shape
             precision = .bfloat16
             self.few = few
             let staysPlain = if case .winograd(let filter) = few { filter.kind == .enlarging } else { false }
-            copies = Mutex(Copies(plain: staysPlain ? try weights.converted(to: .bfloat16) : nil))
+            copies = Mutex(Copies(plain: staysPlain ? try weights.plain(.bfloat16) : nil))
         }
 
         /// The weights for our own products, where they are for `window`.
