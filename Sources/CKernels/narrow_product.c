@@ -1,8 +1,6 @@
 #include "narrow_factor.h"
 #include "narrow_vectors.h"
 
-#include <string.h>
-
 #if defined(__x86_64__)
 
 bool rectifid_has_narrow_product(void) {
@@ -22,9 +20,7 @@ STEP void tile(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pai
         __m512bh right[3];
         for (int v = 0; v < vectors; v++) right[v] = (__m512bh)_mm512_loadu_si512(b + 16 * v);
         for (int r = 0; r < rows; r++) {
-            int32_t pair;
-            memcpy(&pair, a + (size_t)r * a_stride + 2 * k, sizeof pair);
-            const __m512bh left = (__m512bh)_mm512_set1_epi32(pair);
+            const __m512bh left = pair_of(a + (size_t)r * a_stride + 2 * k);
             for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], left, right[v]);
         }
     }

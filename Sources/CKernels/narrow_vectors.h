@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 #define NARROW __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 #define STEP static inline __attribute__((always_inline)) NARROW
@@ -13,5 +14,12 @@ STEP __m512 load_narrow(const uint16_t *x) {
 }
 
 STEP void store_narrow(uint16_t *out, __m512 x) { _mm256_storeu_si256((__m256i *)out, (__m256i)_mm512_cvtneps_pbh(x)); }
+
+// Two neighbours in every lane.
+STEP __m512bh pair_of(const uint16_t *x) {
+    int32_t pair;
+    memcpy(&pair, x, sizeof pair);
+    return (__m512bh)_mm512_set1_epi32(pair);
+}
 
 #endif

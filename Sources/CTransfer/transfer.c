@@ -1,4 +1,5 @@
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -35,7 +36,11 @@ static int64_t now(void) {
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-static void set_up(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
+static void set_up(void) {
+    // By default OpenSSL frees its tables when the process begins to exit, under threads that are still in an exchange.
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
 
 transfer_client *transfer_client_create(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -36,18 +36,19 @@ public struct ClassifierFreeGuidance: Sendable, Hashable {
         try negative.adding(positive.subtracting(negative).scaled(by: scale))
     }
 
-    /// The guided output at `x` of a network evaluated once, on a batch of twice the size: negative prompt first.
+    /// The guided output at `x` of a network that is evaluated once for both prompts.
     ///
-    /// One call on a batch reads the weights once; two calls need half the memory for activations, and `combining` serves
-    /// them. Where guidance is not active the network gets `x` as it is.
+    /// One call reads the weights once, and does once what does not hang on the prompt; two calls need half the memory for
+    /// activations, and `combining` serves them.
     ///
     /// - Parameters:
     ///   - x: The state, [N, H, W, C].
-    ///   - network: Takes [2N, H, W, C] (or [N, H, W, C]) and returns the same shape.
+    ///   - network: Takes `x` and returns [2N, H, W, C], the negative prompt's outputs first; or [N, H, W, C] where guidance
+    ///     is not active.
     public func batched(_ x: Variable, network: (Variable) throws -> Variable) throws -> Variable {
         guard isActive else { return try network(x) }
         let count = x.shape.rank > 0 ? x.shape[0] : 0
-        let both = try network(try Variable.concatenating([x, x], axis: 0))
+        let both = try network(x)
         let negative = try both.sliced(axis: 0, 0..<count)
         let positive = try both.sliced(axis: 0, count..<2 * count)
         return try combining(negative: negative, positive: positive)

@@ -28,12 +28,12 @@ struct SpatialTransformer: Sendable {
         projectionOut = try weights.linear("proj_out", from: channels, to: channels)
     }
 
-    /// `[N, H, W, C]` to the same shape.
+    /// `[N, H, W, C]`, or fewer pictures than the N prompts, to `[N, H, W, C]`.
     func callAsFunction(_ x: Variable, _ text: TextConditioning) throws(TensorError) -> Variable {
         let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
         var y = try projectionIn(try norm(x)).reshaped([n, h * w, c])
         for block in blocks { y = try block(y, text) }
-        return try projectionOut(y).reshaped([n, h, w, c]).adding(x)
+        return try projectionOut(y).reshaped([text.count, h, w, c]).adding(x.underPrompts(text.count))
     }
 }
 
@@ -63,9 +63,9 @@ private struct TransformerBlock: Sendable {
         sites.append(textAttention)
     }
 
-    /// `[N, T, C]` to the same shape.
+    /// `[N, T, C]`, or fewer pictures than the N prompts, to `[N, T, C]`.
     func callAsFunction(_ x: Variable, _ text: TextConditioning) throws(TensorError) -> Variable {
-        var x = try x.adding(try selfAttention(try norm1(x)))
+        var x = try x.adding(try selfAttention(try norm1(x))).underPrompts(text.count)
         x = try x.adding(try textAttention(try norm2(x), to: text.keysAndValues[site]))
         return try x.adding(try feedForward(try norm3(x)))
     }

@@ -1,3 +1,4 @@
+import Autodiff
 import Layers
 public import Tensors
 
@@ -10,6 +11,14 @@ public struct TextConditioning: Sendable {
     let keysAndValues: [KeysAndValues]
     /// Added to the time embedding, `[N, timeWidth]`; Stable Diffusion XL only.
     let addition: Tensor?
+}
+
+extension Variable {
+    /// Repeated whole until there are `count` pictures, for a part that differs from prompt to prompt.
+    func underPrompts(_ count: Int) throws(TensorError) -> Variable {
+        let times = count / shape[0]
+        return times == 1 ? self : try .concatenating([Variable](repeating: self, count: times), axis: 0)
+    }
 }
 
 /// Stable Diffusion XL's further condition of a picture.

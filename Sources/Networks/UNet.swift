@@ -104,8 +104,11 @@ public struct UNet: Sendable {
 
     /// Predicts noise or velocity.
     ///
+    /// Fewer latents than prompts, as in classifier-free guidance, go together through all that comes before the first
+    /// look at a prompt: half of the first level's way down, and the costliest attention of all.
+    ///
     /// - Parameters:
-    ///   - latent: `[N, h, w, inputChannels]`, any h and w.
+    ///   - latent: `[N, h, w, inputChannels]`, any h and w; or fewer, each for every Mth prompt where they are M.
     ///   - timestep: 1000 for noise down to 0 for a picture, the same for all N.
     ///   - text: For N prompts.
     /// - Returns: `[N, h, w, outputChannels]`.
@@ -113,8 +116,8 @@ public struct UNet: Sendable {
     public func callAsFunction(
         _ latent: Variable, timestep: Float, _ text: TextConditioning
     ) throws(TensorError) -> Variable {
-        guard latent.shape.rank == 4, latent.shape[0] == text.count, latent.shape[3] == configuration.inputChannels,
-            latent.shape.count > 0, text.keysAndValues.count == textAttentions.count
+        guard latent.shape.rank == 4, latent.shape[3] == configuration.inputChannels, latent.shape.count > 0,
+            text.count.isMultiple(of: latent.shape[0]), text.keysAndValues.count == textAttentions.count
         else {
             throw TensorError(
                 "U-Net",
@@ -122,12 +125,13 @@ public struct UNet: Sendable {
                     + "\(configuration.inputChannels)] and a conditioning that this network made are needed")
         }
         let time = try embedded(timestep, text)
-        var x = try input(latent)
+        // Stable Diffusion XL's time embedding knows the prompts, and every block takes it.
+        var x = try input(latent).underPrompts(text.addition == nil ? latent.shape[0] : text.count)
         var skips = [x]
         for block in down { x = try block(x, time, text, &skips) }
         if let middle { x = try middle(x, time, text) }
         for block in up { x = try block(x, time, text, &skips) }
-        return try output(try outputNorm(x))
+        return try output(try outputNorm(try x.underPrompts(text.count)))
     }
 
     /// SiLU of the time embedding, with which every residual block starts: `[1, timeWidth]` or `[N, timeWidth]`.

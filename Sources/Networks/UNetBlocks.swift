@@ -126,7 +126,7 @@ struct UNetUpBlock: Sendable {
         var x = x
         for (index, residual) in residuals.enumerated() {
             guard let skip = skips.popLast() else { throw TensorError("U-Net", "more blocks up than down") }
-            x = try residual(try .concatenating([x, skip], axis: 3), time: time)
+            x = try residual(try .concatenating([x, skip.underPrompts(x.shape[0])], axis: 3), time: time)
             if !transformers.isEmpty { x = try transformers[index](x, text) }
         }
         guard let upsample, let skip = skips.last else { return x }

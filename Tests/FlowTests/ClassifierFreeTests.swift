@@ -22,9 +22,9 @@ struct ClassifierFreeTests {
         let x = tape.track(try Tensor(scattered(6, seed: 82), shape: [1, 1, 2, 3]))
         // The negative prompt's network multiplies by 2, the prompt's by 5: 2 + 3 (5 - 2) = 11.
         let factors = Variable(try Tensor([2, 5], shape: [2, 1, 1, 1]))
-        let guided = try ClassifierFreeGuidance(scale: 3).batched(x) { both in
-            #expect(both.shape == [2, 1, 2, 3])
-            return try both.multiplied(by: factors)
+        let guided = try ClassifierFreeGuidance(scale: 3).batched(x) { x in
+            #expect(x.shape == [1, 1, 2, 3])
+            return try Variable.concatenating([x, x], axis: 0).multiplied(by: factors)
         }
         #expect(close(guided.tensor.elements, x.tensor.elements.map { 11 * $0 }, 1e-5))
         let gradient = try tape.gradients(of: guided.sum(), withRespectTo: [x])[0]

@@ -94,10 +94,34 @@ import Testing
         }
     }
 
+    /// What no prompt has touched yet is computed once for all of them: values and gradients are those of a latent each.
+    @Test func aLatentUnderTwoPromptsIsALatentForEachOfThem() throws {
+        let unet = try unet()
+        let prompts = try ["negative_embedding", "prompt_embedding"].map { Variable(try trace.tensor($0)) }
+        let text = try unet.conditioning(text: try Variable.concatenating(prompts, axis: 0).tensor)
+        let weights = Variable(try waves([2, 8, 8, 4], 0.7))
+        func run(copies: Int) throws -> (output: Tensor, gradient: Tensor) {
+            let tape = Tape()
+            let latent = tape.track(try waves([1, 8, 8, 4], 1.1))
+            let x = try Variable.concatenating([Variable](repeating: latent, count: copies), axis: 0)
+            let output = try unet(x, timestep: 750, text)
+            let loss = try output.multiplied(by: weights).sum()
+            return (output.tensor, try tape.gradients(of: loss, withRespectTo: [latent])[0])
+        }
+        let (once, twice) = (try run(copies: 1), try run(copies: 2))
+        expectClose(once.output, twice.output, within: 1e-6, "output")
+        expectClose(once.gradient, twice.gradient, within: 1e-5, "gradient")
+    }
+
     @Test func operandsThatDoNotFitAreRefused() throws {
         let unet = try unet(), decoder = try decoder()
         let text = try unet.conditioning(text: try trace.tensor("prompt_embedding"))
         let latent = Variable(try waves([2, 8, 8, 4], 1))
+        let three = try unet.conditioning(
+            text: try Variable.concatenating(
+                [Variable](repeating: Variable(try trace.tensor("prompt_embedding")), count: 3), axis: 0
+            ).tensor)
+        #expect(throws: TensorError.self) { try unet(latent, timestep: 1, three) }
         #expect(throws: TensorError.self) { try unet(latent, timestep: 1, text) }
         #expect(throws: TensorError.self) { try unet.conditioning(text: try waves([1, 77, 31], 1)) }
         #expect(throws: TensorError.self) {

@@ -114,7 +114,7 @@ import Testing
         _ unet: UNet, _ x: Variable, _ timestep: Float, _ conditioning: TextConditioning, scale: Float
     ) throws -> Variable {
         guard scale > 1 else { return try unet(x, timestep: timestep, conditioning) }
-        let both = try unet(try .concatenating([x, x], axis: 0), timestep: timestep, conditioning)
+        let both = try unet(x, timestep: timestep, conditioning)
         let without = try both.sliced(axis: 0, 0..<1), with = try both.sliced(axis: 0, 1..<2)
         return try without.adding(try with.subtracting(without).scaled(by: scale))
     }

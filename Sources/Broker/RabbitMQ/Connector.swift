@@ -50,6 +50,7 @@ struct Connector: Sendable {
     }
 
     private func encryptedSocket(_ state: amqp_connection_state_t) throws(BrokerError) -> OpaquePointer {
+        TLSLibrary.keepUntilTheEnd()
         guard let socket = amqp_ssl_socket_new(state) else { throw .disconnected("TLS is not available") }
         let tls = configuration.tls
         amqp_ssl_socket_set_verify_peer(socket, tls.verifiesPeer ? 1 : 0)

@@ -3,8 +3,7 @@ import Glibc
 
 /// Finds out what was wrong with a certificate: librabbitmq only says that something was.
 ///
-/// OpenSSL knows, and is in the process since librabbitmq uses it, but librabbitmq 0.11 has no call to ask it. So its
-/// functions are looked up by name; where they are not there, the short answer stays.
+/// OpenSSL knows, but librabbitmq 0.11 has no call to ask it; where its functions are not there, the short answer stays.
 ///
 /// A handshake happens on one thread, so what OpenSSL finds is kept per thread.
 enum TLSDiagnosis {
@@ -21,10 +20,6 @@ enum TLSDiagnosis {
     private typealias LastError = @convention(c) () -> UInt
     private typealias ClearErrors = @convention(c) () -> Void
 
-    private static func function<Function>(_ name: String, as type: Function.Type) -> Function? {
-        dlsym(nil, name).map { unsafeBitCast($0, to: type) }
-    }
-
     /// The first thing that OpenSSL found wrong with the broker's certificates in the handshake of this thread.
     private static let problem: pthread_key_t = {
         var key = pthread_key_t()
@@ -35,14 +30,14 @@ enum TLSDiagnosis {
     /// Has OpenSSL's findings kept for the connection that this thread will now make.
     static func watch(_ socket: OpaquePointer) {
         pthread_setspecific(problem, nil)
-        function("ERR_clear_error", as: ClearErrors.self)?()
+        TLSLibrary.function("ERR_clear_error", as: ClearErrors.self)?()
         guard let context = amqp_ssl_socket_get_context(socket),
-            let setVerify = function("SSL_CTX_set_verify", as: SetVerify.self)
+            let setVerify = TLSLibrary.function("SSL_CTX_set_verify", as: SetVerify.self)
         else { return }
         // 0, SSL_VERIFY_NONE: the handshake goes on, and librabbitmq judges its outcome, as without a callback.
         setVerify(OpaquePointer(context), 0) { isGood, store in
             if isGood == 0, pthread_getspecific(TLSDiagnosis.problem) == nil,
-                let getError = TLSDiagnosis.function("X509_STORE_CTX_get_error", as: GetError.self)
+                let getError = TLSLibrary.function("X509_STORE_CTX_get_error", as: GetError.self)
             {
                 pthread_setspecific(TLSDiagnosis.problem, UnsafeRawPointer(bitPattern: Int(getError(store))))
             }
@@ -64,7 +59,7 @@ enum TLSDiagnosis {
             // 9, X509_V_ERR_CERT_NOT_YET_VALID: its time comes.
             return Finding(advice: peerProblem(code, configuration.tls), isLasting: code != 9)
         }
-        guard let code = function("ERR_peek_last_error", as: LastError.self)?(), code != 0 else { return nil }
+        guard let code = TLSLibrary.function("ERR_peek_last_error", as: LastError.self)?(), code != 0 else { return nil }
         // The reason is in the low 23 bits (OpenSSL 3, err.h); 1000 + n is the peer's alert n (RFC 8446, 6.2).
         return alert(Int(code & 0x7F_FFFF) - 1000, configuration.tls).map { Finding(advice: $0) }
     }

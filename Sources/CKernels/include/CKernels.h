@@ -13,7 +13,7 @@
 #include "elementwise.h"
 #include "layout.h"
 #include "narrow_product.h"
-#include "narrow_softmax.h"
+#include "narrow_attention.h"
 #include "normalization.h"
 #include "resampling.h"
 #include "winograd.h"

@@ -39,33 +39,60 @@ extension CPU {
         return (output, Tensor(shape: [plan.images, heads, plan.queries], storage: lse))
     }
 
-    /// As ``attentionGradient`` says; a head is the unit of work, since its blocks add onto the same keys' gradients.
+    /// As ``attentionGradient`` says. The unit of work is a head, and where there are few heads some of its keys, whose
+    /// shares of the queries' derivative are added up in the end: how many, the shapes alone say, never the threads, so
+    /// that the sums round alike everywhere.
     func attendNarrowlyGradient(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, output: Tensor, logSumExp: Tensor, _ dy: Tensor, heads: Int,
         keysAndValues: Bool
     ) throws(TensorError) -> (q: Tensor, k: Tensor?, v: Tensor?) {
-        let plan = NarrowAttentionPlan(q.shape, k.shape, heads: heads)
+        let plan = NarrowAttentionPlan(q.shape, k.shape, heads: heads), parts = plan.gradientParts
         let dk = keysAndValues ? try Tensor.building(k.shape, .bfloat16, "attention gradient") { _ in } : nil
         let dv = keysAndValues ? try Tensor.building(v.shape, .bfloat16, "attention gradient") { _ in } : nil
-        let dq = try Tensor.building(q.shape, .bfloat16, "attention gradient") { out in
-            split(plan.units, grain: 1) { part in
-                let work = NarrowAttentionGradient(plan, keysAndValues: keysAndValues)
-                defer { work.deallocate() }
-                for unit in part {
-                    let key = plan.keyOffset(unit)
-                    work.begin(k.halves + key, v.halves + key)
-                    for index in 0..<plan.queryBlocks {
-                        let rows = plan.rows(index), at = plan.queryOffset(unit, rows)
-                        work.add(
-                            q.halves + at, output.halves + at, dy.halves + at,
-                            logSumExp.pointer + unit * plan.queries + rows.lowerBound, rows.count,
-                            into: out.assumingMemoryBound(to: UInt16.self) + at)
+        let shares = try Storage(
+            floats: plan.units * parts * plan.queries * plan.paddedSize, operation: "attention gradient")
+        let sums = shares.base.assumingMemoryBound(to: Float.self)
+        split(plan.units * parts, grain: 1) { range in
+            let work = NarrowAttentionGradient(plan, keysAndValues: keysAndValues)
+            defer { work.deallocate() }
+            for index in range {
+                let (unit, part) = (index / parts, index % parts)
+                let query = plan.queryOffset(unit, plan.rows(0)), key = plan.keyOffset(unit)
+                let head = NarrowAttentionGradient.Head(
+                    q: q.halves + query, k: k.halves + key, v: v.halves + key, output: output.halves + query,
+                    dy: dy.halves + query, logSumExp: logSumExp.pointer + unit * plan.queries)
+                work.run(
+                    head, plan.keyBlocks * part / parts..<plan.keyBlocks * (part + 1) / parts,
+                    into: sums + index * plan.queries * plan.paddedSize, dk.map { $0.writableHalves + key },
+                    dv.map { $0.writableHalves + key })
+            }
+        }
+        return (try gather(shares, plan, q.shape), dk, dv)
+    }
+
+    /// The sum of every head's parts, in bfloat16.
+    private func gather(
+        _ shares: Storage, _ plan: NarrowAttentionPlan, _ shape: Shape
+    ) throws(TensorError) -> Tensor {
+        let (parts, length) = (plan.gradientParts, plan.queries * plan.paddedSize)
+        let sums = shares.base.assumingMemoryBound(to: Float.self)
+        return try Tensor.building(shape, .bfloat16, "attention gradient") { out in
+            let halves = out.assumingMemoryBound(to: UInt16.self)
+            let grain = max(1, CPU.elementGrain / (NarrowAttentionPlan.queryBlock * plan.paddedSize))
+            split(plan.units * plan.queryBlocks, grain: grain) { range in
+                for index in range {
+                    let (unit, rows) = (index / plan.queryBlocks, plan.rows(index % plan.queryBlocks))
+                    let first = sums + unit * parts * length + rows.lowerBound * plan.paddedSize
+                    for part in 1..<max(1, parts) {
+                        rectifid_accumulate(first + part * length, 1, first, rows.count * plan.paddedSize)
                     }
-                    if let dk, let dv { work.finish(dk.writableHalves + key, dv.writableHalves + key) }
+                    let to = halves + plan.queryOffset(unit, rows)
+                    for row in 0..<rows.count {
+                        rectifid_narrow_bfloat16(first + row * plan.paddedSize, to + row * plan.width, plan.size)
+                    }
                 }
             }
         }
-        return (dq, dk, dv)
     }
 
     /// Every head of `x` packed, one after the other.
@@ -116,6 +143,8 @@ struct NarrowAttentionPlan {
     var paddedKeys: Int { (keys + 15) / 16 * 16 }
     var transposedWords: Int { Int(rectifid_packed_words(size, keys)) }
     var straightWords: Int { Int(rectifid_packed_words(keys, size)) }
+    /// Parts of a head's keys for its derivative: enough for sixteen threads.
+    var gradientParts: Int { max(1, min(keyBlocks, 16 / units)) }
     /// Blocks that pay for a thread.
     var grain: Int { max(1, (1 << 19) / max(1, NarrowAttentionPlan.queryBlock * keys * size)) }
 

@@ -3,100 +3,120 @@ internal import CKernels
 /// One thread's memory for the derivative of one head at a time, and what is done in it.
 ///
 /// With P the softmax, dP = dO V^T, delta = rowsum(dO * O), dS = scale P (dP - delta): dQ = dS K, dK = dS^T Q, dV = P^T dO.
-/// The last two are kept transposed until the head is done, so that a block's P and dS are right factors as they lie.
+/// The last two are kept transposed until their block of keys is done, so that a block's P and dS are right factors as they
+/// come. Keys are the outer loop: sums of their derivatives stay in the second cache, and a row of dQ is loaded and stored
+/// once for hundreds of keys, where a row of dK would be for a few dozen queries.
 struct NarrowAttentionGradient {
+    /// A head's numbers, rows `plan.width` apart but for `logSumExp`.
+    struct Head {
+        let q, k, v, output, dy: UnsafePointer<UInt16>
+        let logSumExp: UnsafePointer<Float>
+    }
+
     private let plan: NarrowAttentionPlan
     private let keysAndValues: Bool
-    private let scores, slopes, sums, delta: UnsafeMutablePointer<Float>
-    private let probabilities, scoreSlopes, transposedQueries, transposedSlopes: UnsafeMutablePointer<UInt16>
-    private let keysForScores, valuesForSlopes, keysForQueries, block: UnsafeMutablePointer<UInt32>
-    private let keySums, valueSums: UnsafeMutablePointer<Float>
+    private let delta, keySums, valueSums: UnsafeMutablePointer<Float>
+    private let scoreSlopes, transposedQueries, transposedSlopes: UnsafeMutablePointer<UInt16>
+    private let keysForScores, valuesForSlopes, keysForQueries: UnsafeMutablePointer<UInt32>
+    private let packedProbabilities, packedSlopes: UnsafeMutablePointer<UInt32>
 
     private static let stride = NarrowAttentionPlan.keyBlock
     private static let rows = NarrowAttentionPlan.queryBlock
 
     init(_ plan: NarrowAttentionPlan, keysAndValues: Bool) {
         let (rows, stride) = (NarrowAttentionGradient.rows, NarrowAttentionGradient.stride)
+        let (block, side) = (Int(rectifid_packed_words(rows, stride)), plan.size * rows * plan.queryBlocks)
         self.plan = plan
         self.keysAndValues = keysAndValues
-        scores = .allocate(capacity: rows * stride)
-        slopes = .allocate(capacity: rows * stride)
-        probabilities = .allocate(capacity: rows * stride)
+        delta = .allocate(capacity: plan.queries)
+        keySums = .allocate(capacity: keysAndValues ? plan.size * stride : 1)
+        valueSums = .allocate(capacity: keysAndValues ? plan.size * stride : 1)
         scoreSlopes = .allocate(capacity: rows * stride)
-        sums = .allocate(capacity: rows * plan.paddedSize)
-        delta = .allocate(capacity: rows)
-        transposedQueries = .allocate(capacity: rows * plan.size)
-        transposedSlopes = .allocate(capacity: rows * plan.size)
-        keysForScores = .allocate(capacity: plan.transposedWords)
-        valuesForSlopes = .allocate(capacity: plan.transposedWords)
-        keysForQueries = .allocate(capacity: plan.straightWords)
-        block = .allocate(capacity: Int(rectifid_packed_words(rows, stride)))
-        keySums = .allocate(capacity: keysAndValues ? plan.size * plan.paddedKeys : 1)
-        valueSums = .allocate(capacity: keysAndValues ? plan.size * plan.paddedKeys : 1)
+        transposedQueries = .allocate(capacity: keysAndValues ? side : 1)
+        transposedSlopes = .allocate(capacity: keysAndValues ? side : 1)
+        keysForScores = .allocate(capacity: Int(rectifid_packed_words(plan.size, stride)))
+        valuesForSlopes = .allocate(capacity: Int(rectifid_packed_words(plan.size, stride)))
+        keysForQueries = .allocate(capacity: Int(rectifid_packed_words(stride, plan.size)))
+        packedProbabilities = .allocate(capacity: keysAndValues ? block : 1)
+        packedSlopes = .allocate(capacity: keysAndValues ? block : 1)
     }
 
     func deallocate() {
-        for memory in [scores, slopes, sums, delta, keySums, valueSums] { memory.deallocate() }
-        for memory in [probabilities, scoreSlopes, transposedQueries, transposedSlopes] { memory.deallocate() }
-        for memory in [keysForScores, valuesForSlopes, keysForQueries, block] { memory.deallocate() }
+        for memory in [delta, keySums, valueSums] { memory.deallocate() }
+        for memory in [scoreSlopes, transposedQueries, transposedSlopes] { memory.deallocate() }
+        for memory in [keysForScores, valuesForSlopes, keysForQueries] { memory.deallocate() }
+        for memory in [packedProbabilities, packedSlopes] { memory.deallocate() }
     }
 
-    /// Takes the keys and values of a head.
-    func begin(_ k: UnsafePointer<UInt16>, _ v: UnsafePointer<UInt16>) {
-        rectifid_pack_transposed(k, plan.width, plan.keys, plan.size, keysForScores)
-        rectifid_pack_transposed(v, plan.width, plan.keys, plan.size, valuesForSlopes)
-        rectifid_pack(k, plan.width, plan.keys, plan.size, keysForQueries)
-        guard keysAndValues else { return }
-        keySums.update(repeating: 0, count: plan.size * plan.paddedKeys)
-        valueSums.update(repeating: 0, count: plan.size * plan.paddedKeys)
-    }
-
-    /// Derivative of a block of queries, and its share of those of the keys and values.
-    func add(
-        _ q: UnsafePointer<UInt16>, _ output: UnsafePointer<UInt16>, _ dy: UnsafePointer<UInt16>,
-        _ logSumExp: UnsafePointer<Float>, _ rows: Int, into dq: UnsafeMutablePointer<UInt16>
+    /// What `blocks` of keys give to the queries' derivative, sums [queries, paddedSize], and the derivatives of those keys
+    /// and values where they are asked for.
+    func run(
+        _ head: Head, _ blocks: Range<Int>, into sums: UnsafeMutablePointer<Float>, _ dk: UnsafeMutablePointer<UInt16>?,
+        _ dv: UnsafeMutablePointer<UInt16>?
     ) {
-        let (pairs, keyPairs, stride) = (plan.size / 2, (plan.keys + 1) / 2, NarrowAttentionGradient.stride)
-        rectifid_row_dots(dy, output, plan.width, delta, rows, plan.size)
-        if keysAndValues {
-            rectifid_transpose_halves(q, plan.width, transposedQueries, NarrowAttentionGradient.rows, rows, plan.size)
-            rectifid_transpose_halves(dy, plan.width, transposedSlopes, NarrowAttentionGradient.rows, rows, plan.size)
-        }
-        for index in 0..<plan.keyBlocks {
-            let columns = plan.columns(index), first = columns.lowerBound
-            rectifid_narrow_product(
-                q, plan.width, keysForScores, pairs, 0, pairs, first, scores, stride, rows, columns.count, false)
-            rectifid_narrow_product(
-                dy, plan.width, valuesForSlopes, pairs, 0, pairs, first, slopes, stride, rows, columns.count, false)
-            rectifid_softmax_block_gradient(
-                scores, slopes, plan.scale, logSumExp, delta, probabilities, scoreSlopes, rows, columns.count, stride)
-            rectifid_narrow_product(
-                scoreSlopes, stride, keysForQueries, keyPairs, first / 2, (columns.count + 1) / 2, 0, sums,
-                plan.paddedSize, rows, plan.size, index > 0)
-            guard keysAndValues else { continue }
-            accumulate(scoreSlopes, transposedQueries, rows, columns, keySums)
-            accumulate(probabilities, transposedSlopes, rows, columns, valueSums)
-        }
-        for row in 0..<rows {
-            rectifid_narrow_bfloat16(sums + row * plan.paddedSize, dq + row * plan.width, plan.size)
+        prepare(head)
+        for block in blocks {
+            let columns = plan.columns(block), first = columns.lowerBound * plan.width
+            rectifid_pack_transposed(head.k + first, plan.width, columns.count, plan.size, keysForScores)
+            rectifid_pack_transposed(head.v + first, plan.width, columns.count, plan.size, valuesForSlopes)
+            rectifid_pack(head.k + first, plan.width, columns.count, plan.size, keysForQueries)
+            for index in 0..<plan.queryBlocks {
+                add(head, index, columns.count, into: sums, accumulate: block > blocks.lowerBound)
+            }
+            guard let dk, let dv else { continue }
+            let stride = NarrowAttentionGradient.stride
+            rectifid_narrow_transpose(keySums, stride, dk + first, plan.width, plan.size, columns.count)
+            rectifid_narrow_transpose(valueSums, stride, dv + first, plan.width, plan.size, columns.count)
         }
     }
 
-    /// sums[size, keys] += left[size, rows] right[rows, columns].
-    private func accumulate(
-        _ right: UnsafePointer<UInt16>, _ left: UnsafePointer<UInt16>, _ rows: Int, _ columns: Range<Int>,
-        _ sums: UnsafeMutablePointer<Float>
+    /// Of all queries: delta, and what stands left of a block's P and dS.
+    private func prepare(_ head: Head) {
+        rectifid_row_dots(head.dy, head.output, plan.width, delta, plan.queries, plan.size)
+        guard keysAndValues else { return }
+        for index in 0..<plan.queryBlocks {
+            let rows = plan.rows(index), from = rows.lowerBound * plan.width
+            rectifid_transpose_halves(
+                head.q + from, plan.width, transposedQueries + side(index), NarrowAttentionGradient.rows, rows.count,
+                plan.size)
+            rectifid_transpose_halves(
+                head.dy + from, plan.width, transposedSlopes + side(index), NarrowAttentionGradient.rows, rows.count,
+                plan.size)
+        }
+    }
+
+    private func side(_ queryBlock: Int) -> Int { queryBlock * NarrowAttentionGradient.rows * plan.size }
+
+    /// A block of queries with a block of keys.
+    private func add(
+        _ head: Head, _ index: Int, _ columns: Int, into sums: UnsafeMutablePointer<Float>, accumulate: Bool
+    ) {
+        let rows = plan.rows(index), from = rows.lowerBound * plan.width, stride = NarrowAttentionGradient.stride
+        var slopes = rectifid_slopes(
+            q: head.q + from, dy: head.dy + from, keys: keysForScores, values: valuesForSlopes, stride: plan.width,
+            size: plan.size, rows: rows.count, columns: columns, scale: plan.scale,
+            lse: head.logSumExp + rows.lowerBound, delta: delta + rows.lowerBound, ds: scoreSlopes, ds_stride: stride,
+            packed_p: keysAndValues ? packedProbabilities : nil, packed_ds: keysAndValues ? packedSlopes : nil)
+        rectifid_attention_slopes(&slopes)
+        let keyPairs = (columns + 1) / 2
+        rectifid_narrow_product(
+            scoreSlopes, stride, keysForQueries, keyPairs, 0, keyPairs, 0, sums + rows.lowerBound * plan.paddedSize,
+            plan.paddedSize, rows.count, plan.size, accumulate)
+        guard keysAndValues else { return }
+        add(transposedQueries + side(index), packedSlopes, rows.count, columns, to: keySums, accumulate: index > 0)
+        add(
+            transposedSlopes + side(index), packedProbabilities, rows.count, columns, to: valueSums,
+            accumulate: index > 0)
+    }
+
+    /// sums[size, columns] (+)= left[size, rows] right[rows, columns].
+    private func add(
+        _ left: UnsafePointer<UInt16>, _ right: UnsafePointer<UInt32>, _ rows: Int, _ columns: Int,
+        to sums: UnsafeMutablePointer<Float>, accumulate: Bool
     ) {
         let pairs = (rows + 1) / 2
-        rectifid_pack(right, NarrowAttentionGradient.stride, rows, columns.count, block)
         rectifid_narrow_product(
-            left, NarrowAttentionGradient.rows, block, pairs, 0, pairs, 0, sums + columns.lowerBound, plan.paddedKeys,
-            plan.size, columns.count, true)
-    }
-
-    /// Writes the derivatives of the head's keys and values.
-    func finish(_ dk: UnsafeMutablePointer<UInt16>, _ dv: UnsafeMutablePointer<UInt16>) {
-        rectifid_narrow_transpose(keySums, plan.paddedKeys, dk, plan.width, plan.size, plan.keys)
-        rectifid_narrow_transpose(valueSums, plan.paddedKeys, dv, plan.width, plan.size, plan.keys)
+            left, NarrowAttentionGradient.rows, right, pairs, 0, pairs, 0, sums, NarrowAttentionGradient.stride,
+            plan.size, columns, accumulate)
     }
 }
