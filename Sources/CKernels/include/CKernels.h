@@ -15,5 +15,6 @@
 #include "narrow_product.h"
 #include "narrow_attention.h"
 #include "normalization.h"
+#include "peak.h"
 #include "resampling.h"
 #include "winograd.h"

@@ -19,7 +19,13 @@ public enum ConvolutionProvider: String, Sendable, CaseIterable {
     }
 }
 
+extension ConvolutionFilter {
+    fileprivate var reported: OperationWeights { OperationWeights(shape: shape, precision: precision) }
+}
+
 extension Window {
+    fileprivate var note: String { strideHeight == 1 ? "" : "stride \(strideHeight)" }
+
     fileprivate var withoutRepeats: Window {
         var window = self
         window.repeats = 1
@@ -78,7 +84,10 @@ extension CPU {
             return try convolve(enlarged, filter, bias: bias, window.withoutRepeats, result: result)
         }
         let geometry = try ConvolutionGeometry(input: x.shape, filter: filter.shape, window, "convolve")
-        return try profiled(geometry.isPointwise ? "linear" : "convolve", operations: geometry.operations) {
+        return try profiled(
+            geometry.isPointwise ? "linear" : "convolve", operations: geometry.operations, of: [x], by: filter.reported,
+            note: window.note
+        ) {
             () throws(TensorError) in
             try convolve(x, filter, bias: bias, geometry, result: result)
         }
@@ -120,7 +129,9 @@ extension CPU {
         }
         let geometry = try ConvolutionGeometry(input: input, filter: filter.shape, window, "convolve gradient")
         let kind = geometry.isPointwise ? "linear gradient" : "convolve gradient"
-        return try profiled(kind, operations: geometry.operations) { () throws(TensorError) in
+        return try profiled(
+            kind, operations: geometry.operations, of: [dy], by: filter.reported, note: window.note
+        ) { () throws(TensorError) in
             try convolveInputGradient(dy, filter, geometry, input: input, result: result)
         }
     }

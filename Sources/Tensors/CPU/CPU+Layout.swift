@@ -20,7 +20,7 @@ extension CPU {
     }
 
     public func slice(_ x: Tensor, axis: Int, range: Range<Int>) throws(TensorError) -> Tensor {
-        try profiled("slice") { () throws(TensorError) in
+        try profiled("slice", of: [x]) { () throws(TensorError) in
             if axis == 0 { return try x.prefix(range) }
             let strides = x.shape.strides, x = try x.widened()
             let shape = try x.shape.replacing(axis: axis, with: range.count)
@@ -32,7 +32,7 @@ extension CPU {
     }
 
     public func embed(_ x: Tensor, in shape: Shape, axis: Int, start: Int) throws(TensorError) -> Tensor {
-        try profiled("slice gradient") { () throws(TensorError) in
+        try profiled("slice gradient", of: [x]) { () throws(TensorError) in
             let strides = shape.strides, x = try x.widened()
             return try Tensor.building(shape, "embed") { out in
                 out.update(repeating: 0, count: shape.count)
@@ -42,7 +42,7 @@ extension CPU {
     }
 
     public func concatenate(_ parts: [Tensor], axis: Int) throws(TensorError) -> Tensor {
-        try profiled("concatenate") { () throws(TensorError) in
+        try profiled("concatenate", of: parts) { () throws(TensorError) in
             var wide: [Tensor] = []
             for part in parts { wide.append(try part.widened()) }
             let parts = wide

@@ -19,7 +19,10 @@ extension CPU {
     ) throws(TensorError) -> Tensor {
         if let narrow = weights as? NarrowMatrix { return try linear(x, narrow, bias: bias, result: result) }
         let weights = try own(weights, "linear")
-        return try profiled("linear", operations: 2 * Double(x.shape.rows) * Double(weights.shape.count)) {
+        return try profiled(
+            "linear", operations: 2 * Double(x.shape.rows) * Double(weights.shape.count), of: [x],
+            by: OperationWeights(shape: weights.shape, precision: .float32)
+        ) {
             () throws(TensorError) in
             try linearByBLAS(x, weights, bias: bias, result: result)
         }
@@ -50,7 +53,10 @@ extension CPU {
     ) throws(TensorError) -> Tensor {
         if let narrow = weights as? NarrowMatrix { return try linearInputGradient(dy, narrow, result: result) }
         let weights = try own(weights, "linear gradient")
-        return try profiled("linear gradient", operations: 2 * Double(dy.shape.rows) * Double(weights.shape.count)) {
+        return try profiled(
+            "linear gradient", operations: 2 * Double(dy.shape.rows) * Double(weights.shape.count), of: [dy],
+            by: OperationWeights(shape: weights.shape, precision: .float32)
+        ) {
             () throws(TensorError) in
             try linearInputGradientByBLAS(dy, weights, result: result)
         }

@@ -13,6 +13,8 @@
 
         /// Multiplications and additions for so many rows.
         func operations(rows: Int) -> Double { 2 * Double(rows) * Double(inputs * outputs) }
+
+        fileprivate var reported: OperationWeights { OperationWeights(shape: [outputs, inputs], precision: .bfloat16) }
     }
 
     extension CPU {
@@ -42,7 +44,9 @@
         func linear(
             _ x: Tensor, _ weights: PackedMatrix, bias: Tensor?, result: Precision
         ) throws(TensorError) -> Tensor {
-            try profiled("linear", operations: weights.operations(rows: x.shape.rows)) { () throws(TensorError) in
+            try profiled(
+                "linear", operations: weights.operations(rows: x.shape.rows), of: [x], by: weights.reported
+            ) { () throws(TensorError) in
                 try multiply(x, weights, bias: bias, result: result, "linear")
             }
         }
@@ -50,7 +54,9 @@
         func linearInputGradient(
             _ dy: Tensor, _ weights: PackedMatrix, result: Precision
         ) throws(TensorError) -> Tensor {
-            try profiled("linear gradient", operations: weights.operations(rows: dy.shape.rows)) {
+            try profiled(
+                "linear gradient", operations: weights.operations(rows: dy.shape.rows), of: [dy], by: weights.reported
+            ) {
                 () throws(TensorError) in
                 try multiply(dy, try transposed(weights), bias: nil, result: result, "linear gradient")
             }
