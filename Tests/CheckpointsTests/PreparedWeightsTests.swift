@@ -82,13 +82,17 @@ import Testing
         try write()
         let shelf = try shelf()
         let kept = try take(shelf).tensors[0]
-        let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8).split(separator: "\n")
         let address = kept.withBytes { UInt(bitPattern: $0.baseAddress) }
-        let map = try #require(
-            maps.first { line in
+        func map() throws -> Substring? {
+            try String(contentsOfFile: "/proc/self/maps", encoding: .utf8).split(separator: "\n").first { line in
                 let range = line.prefix { $0 != " " }.split(separator: "-").compactMap { UInt($0, radix: 16) }
                 return range.count == 2 && range[0] <= address && address < range[1]
-            })
+            }
+        }
+        // Read in pieces, between which other threads map and unmap: a line may be missed.
+        var found = try map()
+        for _ in 0..<100 where found == nil { found = try map() }
+        let map = try #require(found)
         #expect(map.contains(" r--s ") && map.hasSuffix((shelf.path as NSString).lastPathComponent), "\(map)")
     }
 

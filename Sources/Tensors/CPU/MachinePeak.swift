@@ -8,7 +8,7 @@ public struct MachinePeak: Sendable {
     /// Bytes a second that are read, and that are read and written by copying; from memory, not from a cache.
     public let readBytes, copiedBytes: Double
 
-    /// Measures on as many threads as operations may use; takes about a second and half a gigabyte.
+    /// Measures on as many threads as operations may use; takes about two seconds and half a gigabyte.
     ///
     /// - Throws: ``TensorError`` where memory runs out.
     public static func measure(on cpu: CPU = .shared) throws(TensorError) -> MachinePeak {
@@ -25,15 +25,18 @@ public struct MachinePeak: Sendable {
 }
 
 extension CPU {
-    private static let repetitions = 7
-
-    /// The shortest of several runs, in seconds: what disturbs only makes them longer.
+    /// The shortest of the runs of half a second, in seconds: what disturbs only makes them longer, and a system takes its
+    /// time to spread threads over cores.
     private func shortest(_ body: () -> Void) -> Double {
-        (0..<CPU.repetitions).map { _ in
-            let start = ContinuousClock.now
+        let start = ContinuousClock.now
+        var best = Double.infinity, last = start
+        while last - start < .milliseconds(500) {
             body()
-            return (ContinuousClock.now - start) / .seconds(1)
-        }.min() ?? .infinity
+            let now = ContinuousClock.now
+            best = min(best, (now - last) / .seconds(1))
+            last = now
+        }
+        return best
     }
 
     fileprivate func peakProducts(_ precision: Precision) -> Double {
