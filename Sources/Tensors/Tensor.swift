@@ -75,7 +75,8 @@ public struct Tensor: Sendable {
     public func withBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        try body(UnsafeRawBufferPointer(start: bytes, count: shape.count * precision.byteCount))
+        defer { withExtendedLifetime(storage) {} }
+        return try body(UnsafeRawBufferPointer(start: bytes, count: shape.count * precision.byteCount))
     }
 
     /// The only element of a tensor that has one.
