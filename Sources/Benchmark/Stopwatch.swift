@@ -27,6 +27,12 @@ struct Stopwatch {
             peakMemory: Stopwatch.peakMemory, tensorMemory: (before, peak.bytes))
     }
 
+    static func median(_ seconds: [Double]) -> Double {
+        let sorted = seconds.sorted(), middle = sorted.count / 2
+        guard !sorted.isEmpty else { return .nan }
+        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+    }
+
     /// `VmHWM` of Linux, in bytes.
     private static var peakMemory: Int {
         let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""

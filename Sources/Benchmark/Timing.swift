@@ -17,11 +17,7 @@ public struct Timing: Sendable {
     /// Bytes of tensors before the runs, which are the weights, and at most during them.
     public let tensorMemory: (before: Int, most: Int)
 
-    public var median: Double {
-        let sorted = seconds.sorted(), middle = sorted.count / 2
-        guard !sorted.isEmpty else { return .nan }
-        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-    }
+    public var median: Double { Stopwatch.median(seconds) }
 
     /// GFLOP/s at the median.
     public var rate: Double { operations / median * 1e-9 }

@@ -14,36 +14,70 @@ public struct Fingerprint: Sendable, Hashable, CustomStringConvertible {
         0xc2b2_ae3d_27d4_eb4f, 0x9e37_79b1_85eb_ca87, 0x27d4_eb2f_1656_67c5, 0x1656_67b1_9e37_79f9,
     ]
 
-    /// Configurations and weights of a folder, and further files.
+    /// Configurations and weights of a folder.
     ///
     /// - Throws: ``CheckpointError`` where a file cannot be read.
-    public init(ofFilesIn folder: String, and others: [String] = []) throws(CheckpointError) {
+    public init(ofFilesIn folder: String) throws(CheckpointError) {
         let root = URL(fileURLWithPath: folder)
-        let names = (FileManager.default.enumerator(atPath: folder)?.allObjects ?? []).compactMap { $0 as? String }
-        let kinds = [".json", ".safetensors", ".txt", ".onnx"]
-        for name in names.sorted() where kinds.contains(where: name.hasSuffix) {
+        for name in Fingerprint.names(in: folder) {
             add(Array(name.utf8))
             try add(fileAt: root.appendingPathComponent(name).path)
         }
-        for path in others where !URL(fileURLWithPath: path).path.hasPrefix(root.path + "/") { try add(fileAt: path) }
+    }
+
+    /// The files that count, sorted.
+    static func names(in folder: String) -> [String] {
+        let names = (FileManager.default.enumerator(atPath: folder)?.allObjects ?? []).compactMap { $0 as? String }
+        let kinds = [".json", ".safetensors", ".txt", ".onnx"]
+        return names.filter { name in kinds.contains(where: name.hasSuffix) }.sorted()
+    }
+
+    /// What ``state`` says.
+    init?(state: String) {
+        let words = state.split(separator: " ").compactMap { UInt64($0, radix: 16) }
+        guard words.count == 4 else { return nil }
+        lanes = SIMD4(words)
+    }
+
+    /// All that later additions go on from, as text.
+    var state: String { (0..<4).map { String(lanes[$0], radix: 16) }.joined(separator: " ") }
+
+    /// Of bytes in memory.
+    init(of bytes: UnsafeRawBufferPointer) { add(bytes, chunk: 256 << 10) }
+
+    init(of text: String) {
+        let bytes = Array(text.utf8)
+        self = bytes.withUnsafeBytes { Fingerprint(of: $0) }
+    }
+
+    /// Adds those of some files that are not in a folder.
+    ///
+    /// - Throws: ``CheckpointError`` where a file cannot be read.
+    public mutating func add(_ files: [String], notIn folder: String) throws(CheckpointError) {
+        let root = URL(fileURLWithPath: folder).path + "/"
+        for path in files where !URL(fileURLWithPath: path).path.hasPrefix(root) { try add(fileAt: path) }
     }
 
     private mutating func add(fileAt path: String) throws(CheckpointError) {
         let file = try MappedFile(path)
-        mix(UInt64(file.byteCount))
-        let count = (file.byteCount + Fingerprint.chunk - 1) / Fingerprint.chunk
+        add(file.bytes, chunk: 4 << 20)
+    }
+
+    private mutating func add(_ bytes: UnsafeRawBufferPointer, chunk: Int) {
+        mix(UInt64(bytes.count))
+        // Read by threads that end within this call.
+        nonisolated(unsafe) let bytes = bytes
+        let count = (bytes.count + chunk - 1) / chunk
         let digests = Mutex([SIMD4<UInt64>](repeating: .zero, count: count))
         // Chunks on all cores: word after word on one, it would take as long as all the rest of loading.
         DispatchQueue.concurrentPerform(iterations: count) { index in
-            let start = index * Fingerprint.chunk
+            let start = index * chunk
             let digest = Fingerprint.digest(
-                UnsafeRawBufferPointer(rebasing: file.bytes[start..<min(file.byteCount, start + Fingerprint.chunk)]))
+                UnsafeRawBufferPointer(rebasing: bytes[start..<min(bytes.count, start + chunk)]))
             digests.withLock { $0[index] = digest }
         }
         for digest in digests.withLock({ $0 }) { for lane in 0..<4 { mix(digest[lane]) } }
     }
-
-    private static let chunk = 4 << 20
 
     /// Of a chunk: every lane takes its own words, so that the lanes' multiplications overlap.
     private static func digest(_ bytes: UnsafeRawBufferPointer) -> SIMD4<UInt64> {

@@ -23,10 +23,12 @@ final class MappedFile: Sendable {
 
     /// Maps a file.
     ///
+    /// - Parameter ownOnly: Refuses a link, a file of another user than this one and root, and one that others may
+    ///   write to.
     /// - Throws: ``CheckpointError`` where the file is absent, empty, not a regular file or cannot be mapped.
-    init(_ path: String) throws(CheckpointError) {
+    init(_ path: String, ownOnly: Bool = false) throws(CheckpointError) {
         // Not blocking: a pipe in the place of a file would otherwise hold this thread until somebody writes to it.
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | (ownOnly ? O_NOFOLLOW : 0))
         guard descriptor >= 0 else {
             throw CheckpointError(.unreadable, file: path, "cannot be opened: \(String(cString: strerror(errno)))")
         }
@@ -37,6 +39,11 @@ final class MappedFile: Sendable {
         }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw CheckpointError(.unreadable, file: path, "is not a regular file")
+        }
+        if ownOnly {
+            guard [geteuid(), 0].contains(status.st_uid), status.st_mode & (S_IWGRP | S_IWOTH) == 0 else {
+                throw CheckpointError(.unreadable, file: path, "belongs to another user, or others may write to it")
+            }
         }
         guard let size = Int(exactly: status.st_size), size > 0 else {
             throw CheckpointError(.malformed, file: path, "is empty")

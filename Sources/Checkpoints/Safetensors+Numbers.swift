@@ -1,35 +1,11 @@
 import Tensors
 
-/// Stored numbers to the numbers that networks compute with.
+/// What stands at a tensor's place in a file.
 extension Safetensors.Place {
     /// The stored bytes; valid while `file` lives.
-    private var bytes: UnsafeRawBufferPointer {
+    var bytes: UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(
             rebasing: file.bytes[start + entry.bytes.lowerBound..<start + entry.bytes.upperBound])
-    }
-
-    /// The tensor as float32.
-    func widened(_ name: String) throws(CheckpointError) -> Tensor {
-        let type: ElementType
-        switch entry.number {
-        case .float32: type = .float32
-        case .float16: type = .float16
-        case .bfloat16: type = .bfloat16
-        default:
-            throw CheckpointError(
-                .mismatched, file: file.path,
-                "tensor \(name.debugDescription) has dtype \(entry.number.rawValue); F32, F16 or BF16 is needed")
-        }
-        do {
-            // What needs no conversion is not copied either: processes of one machine then share one copy of a model.
-            let isAligned = UInt(bitPattern: bytes.baseAddress) % UInt(MemoryLayout<Float>.alignment) == 0
-            if type == .float32, isAligned, !bytes.isEmpty {
-                return try Tensor(borrowing: bytes, shape: entry.shape, owner: file)
-            }
-            return try Tensor(widening: bytes, type, shape: entry.shape)
-        } catch {
-            throw CheckpointError(error, file: file.path, loading: "tensor \(name.debugDescription)")
-        }
     }
 
     /// The tensor as whole numbers.

@@ -30,8 +30,11 @@ public struct Safetensors: Sendable {
         }
     }
 
-    private init(file path: String) throws(CheckpointError) {
-        let file = try MappedFile(path)
+    /// Opens one file.
+    ///
+    /// - Parameter ownOnly: As of ``MappedFile``.
+    init(file path: String, ownOnly: Bool = false) throws(CheckpointError) {
+        let file = try MappedFile(path, ownOnly: ownOnly)
         guard file.byteCount >= 8 else {
             throw CheckpointError(.malformed, file: path, "\(file.byteCount) bytes are too few for a safetensors file")
         }
@@ -78,13 +81,23 @@ public struct Safetensors: Sendable {
     ///   - shape: The shape that is needed; any by default.
     /// - Throws: ``CheckpointError`` where there is no such tensor, or it has another shape or no floating-point numbers.
     public func tensor(_ name: String, _ shape: Shape? = nil) throws(CheckpointError) -> Tensor {
+        let numbers = try numbers(name, shape)
+        do {
+            return try numbers.tensor()
+        } catch {
+            throw CheckpointError(error, file: path, loading: "tensor \(name.debugDescription)")
+        }
+    }
+
+    /// The same, not read yet.
+    func numbers(_ name: String, _ shape: Shape?) throws(CheckpointError) -> StoredNumbers {
         let place = try place(name)
         if let shape, shape != place.entry.shape {
             throw CheckpointError(
                 .mismatched, file: place.file.path,
                 "tensor \(name.debugDescription) has shape \(place.entry.shape), but \(shape) is needed")
         }
-        return try place.widened(name)
+        return try StoredNumbers(place, name)
     }
 
     /// The numbers of a tensor of whole numbers, row major.

@@ -15,34 +15,42 @@ public struct Weights: Sendable {
         if case .file(let file) = source { file } else { nil }
     }
     /// What all names start with, dot included; empty for the whole file.
-    public let prefix: String
+    public private(set) var prefix = ""
     /// What layers that are made of them compute their products in; the file may keep them in another format.
-    public let precision: Precision
+    public private(set) var precision: Precision
+    /// Where forms that a device prepares of them are kept, and what their names start with there.
+    private var shelf: (any WeightShelf)?
+    private var shelfPrefix = ""
 
     /// All tensors of a file.
     public init(_ file: Safetensors, precision: Precision = .float32) {
-        self.init(source: .file(file), prefix: "", precision: precision)
+        (source, self.precision) = (.file(file), precision)
     }
 
     /// Tensors of any name and shape, for measuring networks whose weights are not at hand.
     public init(_ random: RandomWeights, precision: Precision = .float32) {
-        self.init(source: .random(random), prefix: "", precision: precision)
-    }
-
-    private init(source: Source, prefix: String, precision: Precision) {
-        self.source = source
-        self.prefix = prefix
-        self.precision = precision
+        (source, self.precision) = (.random(random), precision)
     }
 
     /// The same weights for products in another format.
     public func computing(in precision: Precision) -> Weights {
-        Weights(source: source, prefix: prefix, precision: precision)
+        var weights = self
+        weights.precision = precision
+        return weights
+    }
+
+    /// The same weights, whose prepared forms are kept on a shelf under names that start with `name`.
+    public func keeping(on shelf: (any WeightShelf)?, as name: String) -> Weights {
+        var weights = self
+        (weights.shelf, weights.shelfPrefix) = (shelf, name + "/")
+        return weights
     }
 
     /// The part of that name.
     public subscript(part: String) -> Weights {
-        Weights(source: source, prefix: prefix + part + ".", precision: precision)
+        var weights = self
+        weights.prefix += part + "."
+        return weights
     }
 
     /// The part of that number, as lists of modules are named.
@@ -67,6 +75,21 @@ public struct Weights: Sendable {
                 throw CheckpointError(.mismatched, file: path, "\(prefix + key) needs a shape to be made for")
             }
             return try loading(key) { () throws(TensorError) in try random.tensor(prefix + key, shape) }
+        }
+    }
+
+    /// A tensor that a device is to prepare, not read yet.
+    ///
+    /// - Throws: ``CheckpointError`` that names file, tensor and both shapes.
+    public func layer(_ key: String, _ shape: Shape) throws(CheckpointError) -> LayerWeights {
+        switch source {
+        case .file(let file):
+            let numbers = try file.numbers(prefix + key, shape)
+            return LayerWeights(
+                shape, name: shelfPrefix + prefix + key, isShared: numbers.isShared, on: shelf, read: numbers.tensor)
+        case .random(let random):
+            let name = prefix + key
+            return LayerWeights(shape) { () throws(TensorError) in try random.tensor(name, shape) }
         }
     }
 

@@ -47,9 +47,10 @@ public final class Model: Sendable {
     /// Kinds of subjects that this model has a discriminator for.
     public let subjects: [Subject]
 
-    let promptEncoder: PromptEncoder
-    let network: UNet
-    let decoder: ImageDecoder
+    /// Where the prepared weights are; nil where there was to be no file of them.
+    public let cache: WeightCacheUse?
+
+    private let networks: LoadedNetworks
     private let scheduler: SchedulerConfiguration
     private let faces: FaceDiscriminator?
     private let custom: EmbeddingDiscriminator?
@@ -62,21 +63,29 @@ public final class Model: Sendable {
     ///   - precision: Of the products of the U-Net and the decoder, which are nearly all of the work; texts and
     ///     discriminators are float32 always.
     ///   - recompute: Which steps of a pass run a second time on the way back, to spare memory.
+    ///   - cache: A folder for a file of prepared weights, which processes of one machine share; none by default.
     /// - Throws: ``GenerationError`` that names the file at fault.
     public init(
         _ path: String, judges: Judges = Judges(), precision: Precision = .float32,
-        recompute: Recompute = .standard
+        recompute: Recompute = .standard, cache: String? = nil
     ) throws(GenerationError) {
         self.precision = precision
         self.recompute = recompute
         do {
             let folder = try DiffusersFolder(path)
             scheduler = try folder.configuration(of: .scheduler)
-            promptEncoder = try PromptEncoder(folder)
-            network = try UNet(
-                try folder.configuration(of: .unet), try folder.weights(of: .unet).computing(in: precision))
-            decoder = try ImageDecoder(
-                try folder.configuration(of: .decoder), try folder.weights(of: .decoder).computing(in: precision))
+            var fingerprint: Fingerprint
+            if let cache {
+                var known: (use: WeightCacheUse, fingerprint: Fingerprint)?
+                networks = try LoadedNetworks(folder, precision, cache: cache) { known = ($0, $1) }
+                self.cache = known?.use
+                fingerprint = if let known { known.fingerprint } else { try Fingerprint(ofFilesIn: path) }
+            } else {
+                networks = try LoadedNetworks(folder, precision, on: nil)
+                self.cache = nil
+                fingerprint = try Fingerprint(ofFilesIn: path)
+            }
+            let decoder = networks.decoder
             let sample: SampleSize = try folder.configuration(of: .unet)
             defaults = try Settings(
                 folder, scheduler: scheduler, side: (sample.side ?? 64) * decoder.configuration.factor)
@@ -84,13 +93,15 @@ public final class Model: Sendable {
             faces = try files.faceDiscriminator()
             custom = try files.customDiscriminator()
             id = folder.defaults.name ?? URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent
-            hash = try Fingerprint(ofFilesIn: path, and: files.all).description
+            try fingerprint.add(files.all, notIn: path)
+            hash = fingerprint.description
         } catch {
             throw GenerationError(error)
         }
         subjects = (faces == nil ? [] : [.person]) + (custom == nil ? [] : [.custom])
         // What loading took beside the weights.
         CPU.shared.releaseUnusedMemory()
+        let (network, decoder) = (networks.network, networks.decoder)
         guard decoder.configuration.latentChannels == network.configuration.inputChannels else {
             throw GenerationError(
                 .invalidModel,
@@ -98,6 +109,10 @@ public final class Model: Sendable {
                     + "\(decoder.configuration.latentChannels)")
         }
     }
+
+    var promptEncoder: PromptEncoder { networks.promptEncoder }
+    var network: UNet { networks.network }
+    var decoder: ImageDecoder { networks.decoder }
 
     /// Pixels of a picture per pixel of its latent, along each axis.
     public var factor: Int { decoder.configuration.factor }

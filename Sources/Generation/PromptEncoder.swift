@@ -19,7 +19,7 @@ struct PromptEncoder: Sendable {
     private let pipeline: DiffusersFolder.Pipeline
     private let zerosForEmptyPrompt: Bool
 
-    init(_ folder: DiffusersFolder) throws(CheckpointError) {
+    init(_ folder: DiffusersFolder, on shelf: PreparedWeights? = nil) throws(CheckpointError) {
         var parts: [(DiffusersFolder.Component, DiffusersFolder.Component)] = [(.tokenizer, .textEncoder)]
         if folder.pipeline == .stableDiffusionXL { parts.append((.tokenizer2, .textEncoder2)) }
         var encoders: [(tokenizer: CLIPTokenizer, encoder: CLIPTextEncoder)] = []
@@ -27,7 +27,9 @@ struct PromptEncoder: Sendable {
             encoders.append(
                 (
                     try CLIPTokenizer(folder: folder.path(of: tokenizer)),
-                    try CLIPTextEncoder(try folder.configuration(of: encoder), try folder.weights(of: encoder))
+                    try CLIPTextEncoder(
+                        try folder.configuration(of: encoder),
+                        try folder.weights(of: encoder).keeping(on: shelf, as: encoder.rawValue))
                 ))
         }
         self.encoders = encoders

@@ -18,15 +18,21 @@ public struct Convolution: Sendable {
     ///   - precision: Of the products.
     /// - Throws: ``TensorError`` where the shapes do not fit.
     public init(
-        weight: Tensor, bias: Tensor?, _ window: Window = Window(), precision: Precision = .float32
+        weight: LayerWeights, bias: Tensor?, _ window: Window = Window(), precision: Precision = .float32
     ) throws(TensorError) {
         guard weight.shape.rank == 4, bias.map({ $0.shape == [weight.shape[0]] }) ?? true else {
             throw .mismatch("convolution", weight.shape, bias?.shape ?? [], "[O, I, kh, kw] and [O] are needed")
         }
-        filter = try weight.device.filter(
-            try weight.device.transpose(weight, axes: [0, 2, 3, 1]), precision, for: window)
+        filter = try weight.device.filter(try weight.transposed([0, 2, 3, 1]), precision, for: window)
         self.bias = bias
         self.window = window
+    }
+
+    /// The same with weights that are in memory.
+    public init(
+        weight: Tensor, bias: Tensor?, _ window: Window = Window(), precision: Precision = .float32
+    ) throws(TensorError) {
+        try self.init(weight: LayerWeights(weight), bias: bias, window, precision: precision)
     }
 
     /// `[N, H, W, inputs]` to `[N, H', W', outputs]`.

@@ -13,7 +13,7 @@ public struct Linear: Sendable {
     ///   - bias: `[outputs]`.
     ///   - precision: Of the products.
     /// - Throws: ``TensorError`` where the shapes do not fit.
-    public init(weight: Tensor, bias: Tensor?, precision: Precision = .float32) throws(TensorError) {
+    public init(weight: LayerWeights, bias: Tensor?, precision: Precision = .float32) throws(TensorError) {
         guard weight.shape.rank >= 2, weight.shape[0] * weight.shape[1] == weight.shape.count,
             bias.map({ $0.shape == [weight.shape[0]] }) ?? true
         else {
@@ -22,6 +22,11 @@ public struct Linear: Sendable {
         let matrix = try weight.reshaped([weight.shape[0], weight.shape[1]])
         self.weight = try weight.device.matrix(matrix, precision)
         self.bias = bias
+    }
+
+    /// The same with weights that are in memory.
+    public init(weight: Tensor, bias: Tensor?, precision: Precision = .float32) throws(TensorError) {
+        try self.init(weight: LayerWeights(weight), bias: bias, precision: precision)
     }
 
     /// `[.., inputs]` to `[.., outputs]`, in the format of `result`.

@@ -12,7 +12,7 @@ extension Weights {
     ) throws(CheckpointError) -> Linear {
         // A 1 x 1 convolution is a linear map of each pixel's channels, and older files store some maps as one.
         let isConvolution = self.shape(of: key + ".weight")?.rank == 4
-        let weight = try tensor(key + ".weight", isConvolution ? [outputs, inputs, 1, 1] : [outputs, inputs])
+        let weight = try layer(key + ".weight", isConvolution ? [outputs, inputs, 1, 1] : [outputs, inputs])
         let bias = bias ? try tensor(key + ".bias", [outputs]) : nil
         return try loading(key) { () throws(TensorError) in try Linear(weight: weight, bias: bias, precision: precision)
         }
@@ -25,7 +25,7 @@ extension Weights {
         _ key: String, from inputs: Int, to outputs: Int, kernel: Int = 3, stride: Int = 1, repeats: Int = 1,
         bias: Bool = true
     ) throws(CheckpointError) -> Convolution {
-        let weight = try tensor(key + ".weight", [outputs, inputs, kernel, kernel])
+        let weight = try layer(key + ".weight", [outputs, inputs, kernel, kernel])
         let bias = bias ? try tensor(key + ".bias", [outputs]) : nil
         return try loading(key) { () throws(TensorError) in
             try Convolution(
@@ -61,7 +61,7 @@ extension Weights {
     ///
     /// - Throws: ``CheckpointError`` where it is missing or has another shape.
     public func embedding(_ key: String, rows: Int, width: Int) throws(CheckpointError) -> Embedding {
-        let table = try tensor(key + ".weight", [rows, width])
-        return try loading(key) { () throws(TensorError) in try Embedding(table: table) }
+        let table = try layer(key + ".weight", [rows, width])
+        return try loading(key) { () throws(TensorError) in try Embedding(table: try table.tensor()) }
     }
 }

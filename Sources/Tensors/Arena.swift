@@ -34,9 +34,9 @@ final class Arena: Sendable {
         /// Units in use, and units in memory that are not.
         var inUse = 0
         var idle = 0
-        /// Units that may be in memory.
+        /// Bytes that may be in memory, tensors and what is idle.
         var limit = Int.max
-        /// Bytes, those outside of the range included.
+        /// Bytes, those outside of the range and of mapped files included.
         var used = 0
         /// The most in use since each peak's beginning.
         var peaks: [ObjectIdentifier: Int] = [:]
@@ -150,14 +150,14 @@ final class Arena: Sendable {
     /// Keeps what is free in memory only as far as all of it stays below so many bytes.
     func limit(to bytes: Int) {
         map.withLock { map in
-            map.limit = bytes / Arena.unit
+            map.limit = bytes
             release(&map, beyond: map.limit)
         }
     }
 
-    /// Gives free memory back, the largest extents first, while more than `units` are in memory.
-    private func release(_ map: inout Map, beyond units: Int) {
-        while map.idle > 0, map.inUse + map.idle > units {
+    /// Gives free memory back, the largest extents first, while more than so many bytes are in memory.
+    private func release(_ map: inout Map, beyond bytes: Int) {
+        while map.idle > 0, map.used + map.idle * Arena.unit > bytes {
             guard let index = map.free.indices.max(by: { map.free[$0].resident < map.free[$1].resident }) else {
                 return
             }
@@ -169,6 +169,9 @@ final class Arena: Sendable {
             map.idle -= extent.resident
         }
     }
+
+    /// Counts memory of others as in use, a mapped file's for instance: without it in memory nothing is fast.
+    func lend(_ bytes: Int) { map.withLock { $0.count(bytes) } }
 
     /// Bytes in use.
     var used: Int { map.withLock { $0.used } }

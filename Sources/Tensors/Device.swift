@@ -91,9 +91,9 @@ public protocol Device: Sendable {
 
     /// Takes weights `[O, kernel height, kernel width, I / groups]`; every product with them is in `precision`. A filter
     /// may be prepared for one window alone, which then is the only one that it can be used with.
-    func filter(_ weights: Tensor, _ precision: Precision, for window: Window?) throws(TensorError) -> any Filter
+    func filter(_ weights: LayerWeights, _ precision: Precision, for window: Window?) throws(TensorError) -> any Filter
     /// Takes weights `[outputs, inputs]`; every product with them is in `precision`.
-    func matrix(_ weights: Tensor, _ precision: Precision) throws(TensorError) -> any Matrix
+    func matrix(_ weights: LayerWeights, _ precision: Precision) throws(TensorError) -> any Matrix
 
     // Arithmetic. Extents of 1 are broadcast; `result` is the shape after broadcasting. Sums of two bfloat16 tensors of
     // one shape stay bfloat16.
@@ -196,6 +196,16 @@ extension Device {
     /// Takes weights for products in float32.
     public func filter(_ weights: Tensor) throws(TensorError) -> any Filter { try filter(weights, .float32, for: nil) }
 
+    /// Takes weights that are in memory.
+    public func filter(
+        _ weights: Tensor, _ precision: Precision, for window: Window?
+    ) throws(TensorError) -> any Filter { try filter(LayerWeights(weights), precision, for: window) }
+
     /// Takes weights for products in float32.
     public func matrix(_ weights: Tensor) throws(TensorError) -> any Matrix { try matrix(weights, .float32) }
+
+    /// Takes weights that are in memory.
+    public func matrix(_ weights: Tensor, _ precision: Precision) throws(TensorError) -> any Matrix {
+        try matrix(LayerWeights(weights), precision)
+    }
 }

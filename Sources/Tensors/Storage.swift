@@ -28,9 +28,10 @@ public final class Storage: @unchecked Sendable {
         self.base = base
         self.byteCount = byteCount
         self.owner = owner
+        Arena.shared.lend(byteCount)
     }
 
     deinit {
-        if owner == nil { Arena.shared.give(base, byteCount) }
+        if owner == nil { Arena.shared.give(base, byteCount) } else { Arena.shared.lend(-byteCount) }
     }
 }

@@ -31,16 +31,18 @@ public struct Tensor: Sendable {
         }
     }
 
-    /// Float32 numbers in memory that `owner` keeps alive and unchanged, a mapped weight file for instance; no copy, so
-    /// that processes of one machine share the pages.
+    /// Numbers in memory that `owner` keeps alive and unchanged, a mapped weight file for instance; no copy, so that
+    /// processes of one machine share the pages.
     ///
     /// - Throws: ``TensorError`` where the bytes are not those of the shape or not aligned to 4 bytes.
-    public init(borrowing bytes: UnsafeRawBufferPointer, shape: Shape, owner: AnyObject) throws(TensorError) {
-        guard bytes.count == shape.count * MemoryLayout<Float>.stride, let base = bytes.baseAddress,
+    public init(
+        borrowing bytes: UnsafeRawBufferPointer, _ precision: Precision = .float32, shape: Shape, owner: AnyObject
+    ) throws(TensorError) {
+        guard bytes.count == shape.count * precision.byteCount, let base = bytes.baseAddress,
             Int(bitPattern: base) % MemoryLayout<Float>.alignment == 0
         else { throw TensorError("tensor", "\(bytes.count) bytes, aligned to 4, for shape \(shape)") }
         self.shape = shape
-        precision = .float32
+        self.precision = precision
         storage = Storage(borrowing: UnsafeMutableRawPointer(mutating: base), byteCount: bytes.count, owner: owner)
         offset = 0
     }
@@ -67,6 +69,14 @@ public struct Tensor: Sendable {
     ) throws(Failure) -> Result {
         guard precision == .float32 else { return try body(elements.span) }
         return try body(UnsafeBufferPointer(start: pointer, count: shape.count).span)
+    }
+
+    /// Reads the bytes of the elements, in the machine's order.
+    public func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { withExtendedLifetime(storage) {} }
+        return try body(UnsafeRawBufferPointer(start: bytes, count: shape.count * precision.byteCount))
     }
 
     /// The only element of a tensor that has one.

@@ -31,6 +31,7 @@ struct ModelOptions: ParsableArguments {
     var precision: Precision?
 
     @OptionGroup var memory: MemoryOptions
+    @OptionGroup var cache: CacheOptions
 
     mutating func validate() throws {
         precision = try EnvironmentValue.value(precision, "precision")
@@ -53,11 +54,13 @@ struct ModelOptions: ParsableArguments {
 
     /// Loads the model.
     func load() throws -> Model {
-        try Model(
+        let model = try Model(
             try directory(),
             judges: .init(
                 faceDetector: faceDetector, faceRecognizer: faceRecognizer, detectorSize: detectorSize,
                 custom: discriminator, customSize: discriminatorSize),
-            precision: precision ?? CPU.preferredPrecision, recompute: memory.plan)
+            precision: precision ?? CPU.preferredPrecision, recompute: memory.plan, cache: cache.folder)
+        for problem in model.cacheProblems { StandardError.write("Warning: \(problem)\n") }
+        return model
     }
 }

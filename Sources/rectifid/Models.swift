@@ -28,6 +28,10 @@ struct ModelsCheck: AsyncParsableCommand {
                 picture     \(defaults.width) x \(defaults.height) by default, sides in multiples of \(model.factor)
                 subjects    \(model.subjects.map(\.rawValue).joined(separator: ", "))
                 """)
+            if let cache = model.cache {
+                let place = cache.place == .memory ? "none" : "\(cache.place.rawValue), \(cache.file)"
+                print("cache       \(place)")
+            }
         }
     }
 }

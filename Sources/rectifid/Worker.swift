@@ -58,6 +58,7 @@ struct WorkerCommand: AsyncParsableCommand {
     var precision: Precision?
 
     @OptionGroup var memory: MemoryOptions
+    @OptionGroup var cache: CacheOptions
 
     @Option(help: "Jobs at a time; 1 by default. [RECTIFID_SLOTS]")
     var slots: Int?
@@ -193,12 +194,14 @@ struct WorkerCommand: AsyncParsableCommand {
             }
             let start = ContinuousClock.now
             let model = try Model(
-                folder, judges: judges, precision: precision ?? CPU.preferredPrecision, recompute: memory.plan)
+                folder, judges: judges, precision: precision ?? CPU.preferredPrecision, recompute: memory.plan,
+                cache: cache.folder)
+            for problem in model.cacheProblems { logger.warning("\(problem)", metadata: ["model": "\(model.id)"]) }
             logger.info(
                 "model loaded",
                 metadata: [
                     "model": "\(model.id)", "hash": "\(model.hash)", "precision": "\(model.precision.rawValue)",
-                    "took": "\(ContinuousClock.now - start)",
+                    "took": "\(ContinuousClock.now - start)", "cache": "\(model.cache?.place.rawValue ?? "none")",
                 ])
             return model
         }

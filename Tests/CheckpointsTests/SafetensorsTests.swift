@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct SafetensorsTests {
     /// A folder of this test's own; gone with it.
-    final class Folder {
+    final class Folder: Sendable {
         let path: String
 
         init() throws {

@@ -27,9 +27,12 @@ enum Program {
     static let url = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         .deletingLastPathComponent().appendingPathComponent("rectifid")
 
-    static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Run {
+    /// - Parameter program: Another one that runs this, a shell for instance.
+    static func run(
+        _ arguments: [String], environment: [String: String] = [:], program: String? = nil
+    ) async throws -> Run {
         let process = Process()
-        process.executableURL = url
+        process.executableURL = program.map { URL(fileURLWithPath: $0) } ?? url
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice

@@ -109,7 +109,7 @@ import Testing
 
         /// Otherwise the tests above would compare the reference with itself.
         @Test(.enabled(if: hasAVX2), arguments: withKernels) func kernelsAreThere(_ example: Example) throws {
-            let filter = try ConvolutionFilter(weights: try example.operands().weights)
+            let filter = try ConvolutionFilter(weights: LayerWeights(try example.operands().weights))
             let geometry = try ConvolutionGeometry(
                 input: example.input, filter: example.filter, example.window, "convolve")
             for threads in [1, 2, 5] {

@@ -29,7 +29,7 @@ import Testing
         var bits: [[Float]] = []
         for threads in [1, 2, 5, 64] {
             let cpu = CPU(threads: threads)
-            let filter = try cpu.convolutionFilter(weights, .float32, for: window)
+            let filter = try cpu.convolutionFilter(LayerWeights(weights), .float32, for: window)
             guard case .wide? = filter.few(for: window) else {
                 Issue.record("\(example) is not computed by few products")
                 return

@@ -17,7 +17,7 @@ extension Activation {
 
 extension CPU {
     public func activate(_ f: Activation, _ x: Tensor) throws(TensorError) -> Tensor {
-        try profiled("activation") { () throws(TensorError) in
+        try profiled("activation", of: [x]) { () throws(TensorError) in
             let kernel = f.kernel, x = try x.widened()
             return try pointwise(x, "\(f)") { part, out in
                 rectifid_activate(kernel, x.pointer + part.lowerBound, out, part.count)
@@ -26,7 +26,7 @@ extension CPU {
     }
 
     public func activateGradient(_ f: Activation, _ x: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor {
-        try profiled("activation gradient") { () throws(TensorError) in
+        try profiled("activation gradient", of: [x, dy]) { () throws(TensorError) in
             let kernel = f.kernel, x = try x.widened(), dy = try dy.widened()
             return try pointwise(x, "\(f) gradient") { part, out in
                 rectifid_activate_gradient(
@@ -51,7 +51,7 @@ extension CPU {
     }
 
     public func geglu(_ x: Tensor) throws(TensorError) -> Tensor {
-        try profiled("geglu") { () throws(TensorError) in
+        try profiled("geglu", of: [x]) { () throws(TensorError) in
             let c = x.shape[-1] / 2, size = x.precision.byteCount
             let shape = try x.shape.replacing(axis: -1, with: c)
             return try Tensor.building(shape, x.precision, "geglu") { out in
@@ -64,7 +64,7 @@ extension CPU {
     }
 
     public func gegluGradient(_ x: Tensor, _ dy: Tensor) throws(TensorError) -> Tensor {
-        try profiled("geglu gradient") { () throws(TensorError) in
+        try profiled("geglu gradient", of: [x, dy]) { () throws(TensorError) in
             let c = x.shape[-1] / 2, size = x.precision.byteCount
             return try Tensor.building(x.shape, x.precision, "geglu gradient") { out in
                 split(x.shape.rows, grain: max(1, CPU.elementGrain / max(1, 2 * c))) { part in

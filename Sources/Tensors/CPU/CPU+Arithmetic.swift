@@ -4,7 +4,7 @@ extension CPU {
     public func binary(
         _ op: BinaryOperation, _ a: Tensor, _ b: Tensor, result: Shape
     ) throws(TensorError) -> Tensor {
-        try profiled("arithmetic") { () throws(TensorError) in
+        try profiled("arithmetic", of: [a, b]) { () throws(TensorError) in
             let kernel: rectifid_binary =
                 switch op {
                 case .add: RECTIFID_ADD
@@ -97,7 +97,7 @@ extension CPU {
     }
 
     public func affine(_ x: Tensor, scale: Float, shift: Float) throws(TensorError) -> Tensor {
-        try profiled("arithmetic") { () throws(TensorError) in
+        try profiled("arithmetic", of: [x]) { () throws(TensorError) in
             let x = try x.widened()
             return try pointwise(x, "affine") { part, out in
                 rectifid_affine(x.pointer + part.lowerBound, scale, shift, out, part.count)

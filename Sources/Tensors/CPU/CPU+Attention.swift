@@ -9,7 +9,10 @@ extension CPU {
     public func attention(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int, causal: Bool
     ) throws(TensorError) -> (output: Tensor, logSumExp: Tensor) {
-        try profiled("attention", operations: 4 * Double(q.shape.count) * Double(k.shape[1])) {
+        try profiled(
+            "attention", operations: 4 * Double(q.shape.count) * Double(k.shape[1]), of: [q, k, v],
+            note: "\(heads) heads"
+        ) {
             () throws(TensorError) in try attend(q, k, v, heads: heads, causal: causal)
         }
     }
@@ -62,7 +65,9 @@ extension CPU {
         // Scores, slopes and the queries' derivative; keys and values cost two products more.
         let products: Double = keysAndValues ? 5 : 3
         let operations = 2 * products * Double(q.shape.count) * Double(k.shape[1])
-        return try profiled("attention gradient", operations: operations) { () throws(TensorError) in
+        return try profiled(
+            "attention gradient", operations: operations, of: [q, k, v, output, dy], note: "\(heads) heads"
+        ) { () throws(TensorError) in
             try attendGradient(
                 q, k, v, output: output, logSumExp: logSumExp, dy, heads: heads, causal: causal,
                 keysAndValues: keysAndValues)

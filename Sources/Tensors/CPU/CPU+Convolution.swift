@@ -22,7 +22,13 @@ public enum ConvolutionProvider: String, Sendable, CaseIterable {
     }
 }
 
+extension ConvolutionFilter {
+    fileprivate var reported: OperationWeights { OperationWeights(shape: shape, precision: precision) }
+}
+
 extension Window {
+    fileprivate var note: String { strideHeight == 1 ? "" : "stride \(strideHeight)" }
+
     fileprivate var withoutRepeats: Window {
         var window = self
         window.repeats = 1
@@ -33,11 +39,11 @@ extension Window {
 /// Convolution and its derivative by the input: which provider computes which.
 extension CPU {
     public func filter(
-        _ weights: Tensor, _ precision: Precision, for window: Window?
+        _ weights: LayerWeights, _ precision: Precision, for window: Window?
     ) throws(TensorError) -> any Filter { try convolutionFilter(weights, precision, for: window) }
 
     func convolutionFilter(
-        _ weights: Tensor, _ precision: Precision, for window: Window?
+        _ weights: LayerWeights, _ precision: Precision, for window: Window?
     ) throws(TensorError) -> ConvolutionFilter {
         guard weights.shape.rank == 4 else {
             throw TensorError("filter", "weights of shape \(weights.shape); [O, kh, kw, I / groups] is needed")
@@ -50,7 +56,7 @@ extension CPU {
 
     /// The weights in the order of our own products; nil where these are not the fastest.
     private func fewProducts(
-        _ weights: Tensor, _ precision: Precision, _ window: Window
+        _ weights: LayerWeights, _ precision: Precision, _ window: Window
     ) throws(TensorError) -> ConvolutionFilter.Few? {
         if precision == .float32 {
             return try wideKind(weights.shape, window).map { kind throws(TensorError) in
@@ -85,7 +91,10 @@ extension CPU {
             return try convolve(enlarged, filter, bias: bias, window.withoutRepeats, result: result)
         }
         let geometry = try ConvolutionGeometry(input: x.shape, filter: filter.shape, window, "convolve")
-        return try profiled(geometry.isPointwise ? "linear" : "convolve", operations: geometry.operations) {
+        return try profiled(
+            geometry.isPointwise ? "linear" : "convolve", operations: geometry.operations, of: [x], by: filter.reported,
+            note: window.note
+        ) {
             () throws(TensorError) in
             try convolve(x, filter, bias: bias, geometry, result: result)
         }
@@ -128,7 +137,9 @@ extension CPU {
         }
         let geometry = try ConvolutionGeometry(input: input, filter: filter.shape, window, "convolve gradient")
         let kind = geometry.isPointwise ? "linear gradient" : "convolve gradient"
-        return try profiled(kind, operations: geometry.operations) { () throws(TensorError) in
+        return try profiled(
+            kind, operations: geometry.operations, of: [dy], by: filter.reported, note: window.note
+        ) { () throws(TensorError) in
             try convolveInputGradient(dy, filter, geometry, input: input, result: result)
         }
     }

@@ -4,13 +4,23 @@ extension CPU {
     public func transpose(_ x: Tensor, axes: [Int]) throws(TensorError) -> Tensor {
         let strides = x.shape.strides, x = try x.widened()
         let shape = try Shape(axes.map { x.shape[$0] })
+        let steps = axes.map { strides[$0] }
         return try Tensor.building(shape, "transpose") { out in
-            rectifid_copy_strided(x.pointer, shape.array.map { $0 }, axes.map { strides[$0] }, axes.count, out)
+            guard shape.rank > 1, shape.count > 0 else {
+                return rectifid_copy_strided(x.pointer, shape.array, steps, axes.count, out)
+            }
+            let inner = shape.count / shape[0]
+            split(shape[0], grain: max(1, CPU.elementGrain / inner)) { part in
+                var extents = shape.array
+                extents[0] = part.count
+                rectifid_copy_strided(
+                    x.pointer + part.lowerBound * steps[0], extents, steps, axes.count, out + part.lowerBound * inner)
+            }
         }
     }
 
     public func slice(_ x: Tensor, axis: Int, range: Range<Int>) throws(TensorError) -> Tensor {
-        try profiled("slice") { () throws(TensorError) in
+        try profiled("slice", of: [x]) { () throws(TensorError) in
             if axis == 0 { return try x.prefix(range) }
             let strides = x.shape.strides, x = try x.widened()
             let shape = try x.shape.replacing(axis: axis, with: range.count)
@@ -22,7 +32,7 @@ extension CPU {
     }
 
     public func embed(_ x: Tensor, in shape: Shape, axis: Int, start: Int) throws(TensorError) -> Tensor {
-        try profiled("slice gradient") { () throws(TensorError) in
+        try profiled("slice gradient", of: [x]) { () throws(TensorError) in
             let strides = shape.strides, x = try x.widened()
             return try Tensor.building(shape, "embed") { out in
                 out.update(repeating: 0, count: shape.count)
@@ -32,7 +42,7 @@ extension CPU {
     }
 
     public func concatenate(_ parts: [Tensor], axis: Int) throws(TensorError) -> Tensor {
-        try profiled("concatenate") { () throws(TensorError) in
+        try profiled("concatenate", of: parts) { () throws(TensorError) in
             var wide: [Tensor] = []
             for part in parts { wide.append(try part.widened()) }
             let parts = wide

@@ -7,7 +7,7 @@ struct NarrowMatrix: Matrix {
     var shape: Shape { [filter.shape[0], filter.shape[3]] }
     var precision: Precision { .bfloat16 }
 
-    init(weights: Tensor, on cpu: CPU) throws(TensorError) {
+    init(weights: LayerWeights, on cpu: CPU) throws(TensorError) {
         filter = try cpu.convolutionFilter(
             try weights.reshaped([weights.shape[0], 1, 1, weights.shape[1]]), .bfloat16, for: Window())
     }

@@ -4,7 +4,7 @@ extension CPU {
     public func groupNorm(
         _ x: Tensor, groups: Int, weight: Tensor, bias: Tensor, epsilon: Float, silu: Bool, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor) {
-        try profiled("group norm") { () throws(TensorError) in
+        try profiled("group norm", of: [x], note: silu ? "SiLU" : "") { () throws(TensorError) in
             let plan = NormalizationPlan(x.shape, groups: groups)
             let shift = try firstPixels(x, plan)
             let sums = try channelSums(plan) { chunk, sum, squares in
@@ -35,7 +35,7 @@ extension CPU {
         _ x: Tensor, statistics: Tensor, groups: Int, weight: Tensor, bias: Tensor, silu: Bool, _ dy: Tensor,
         result: Precision
     ) throws(TensorError) -> Tensor {
-        try profiled("group norm gradient") { () throws(TensorError) in
+        try profiled("group norm gradient", of: [x, dy], note: silu ? "SiLU" : "") { () throws(TensorError) in
             let plan = NormalizationPlan(x.shape, groups: groups), numbers = statistics.elements
             let tables = try plan.tables(numbers, weight: weight.elements, bias: bias.elements)
             let (xBytes, dyBytes) = (x.precision.byteCount, dy.precision.byteCount)
@@ -63,7 +63,7 @@ extension CPU {
     public func layerNorm(
         _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float, result: Precision
     ) throws(TensorError) -> (output: Tensor, statistics: Tensor) {
-        try profiled("layer norm") { () throws(TensorError) in
+        try profiled("layer norm", of: [x]) { () throws(TensorError) in
             let (rows, c) = (x.shape.rows, x.shape[-1])
             let memory = try Storage(floats: 2 * rows, operation: "layer norm")
             let mean = memory.base.assumingMemoryBound(to: Float.self)
@@ -84,7 +84,7 @@ extension CPU {
     public func layerNormGradient(
         _ x: Tensor, statistics: Tensor, weight: Tensor, _ dy: Tensor, result: Precision
     ) throws(TensorError) -> Tensor {
-        try profiled("layer norm gradient") { () throws(TensorError) in
+        try profiled("layer norm gradient", of: [x, dy]) { () throws(TensorError) in
             let (rows, c) = (x.shape.rows, x.shape[-1])
             let (xBytes, dyBytes) = (x.precision.byteCount, dy.precision.byteCount)
             return try Tensor.building(x.shape, result, "layer norm gradient") { out in

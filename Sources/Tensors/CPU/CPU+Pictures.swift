@@ -2,7 +2,7 @@ internal import CKernels
 
 extension CPU {
     public func resizeNearest(_ x: Tensor, height: Int, width: Int) throws(TensorError) -> Tensor {
-        try profiled("nearest") { () throws(TensorError) in
+        try profiled("nearest", of: [x]) { () throws(TensorError) in
             let x = try x.widened()
             let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
             return try perImage(n, try Shape([n, height, width, c]), "nearest resize") { image, out in
@@ -13,7 +13,7 @@ extension CPU {
     }
 
     public func resizeNearestGradient(_ dy: Tensor, input: Shape) throws(TensorError) -> Tensor {
-        try profiled("nearest gradient") { () throws(TensorError) in
+        try profiled("nearest gradient", of: [dy]) { () throws(TensorError) in
             let dy = try dy.widened()
             let (n, h, w, c) = (input[0], input[1], input[2], input[3])
             let (height, width) = (dy.shape[1], dy.shape[2])

@@ -6,12 +6,12 @@ struct BLASMatrix: Matrix {
 }
 
 extension CPU {
-    public func matrix(_ weights: Tensor, _ precision: Precision) throws(TensorError) -> any Matrix {
+    public func matrix(_ weights: LayerWeights, _ precision: Precision) throws(TensorError) -> any Matrix {
         guard weights.shape.rank == 2 else {
             throw TensorError("matrix", "weights of shape \(weights.shape); [outputs, inputs] is needed")
         }
         return precision == .bfloat16
-            ? try NarrowMatrix(weights: weights, on: self) : BLASMatrix(weights: try weights.widened())
+            ? try NarrowMatrix(weights: weights, on: self) : BLASMatrix(weights: try weights.tensor())
     }
 
     public func linear(
@@ -19,7 +19,10 @@ extension CPU {
     ) throws(TensorError) -> Tensor {
         if let narrow = weights as? NarrowMatrix { return try linear(x, narrow, bias: bias, result: result) }
         let weights = try own(weights, "linear")
-        return try profiled("linear", operations: 2 * Double(x.shape.rows) * Double(weights.shape.count)) {
+        return try profiled(
+            "linear", operations: 2 * Double(x.shape.rows) * Double(weights.shape.count), of: [x],
+            by: OperationWeights(shape: weights.shape, precision: .float32)
+        ) {
             () throws(TensorError) in
             try linearByBLAS(x, weights, bias: bias, result: result)
         }
@@ -50,7 +53,10 @@ extension CPU {
     ) throws(TensorError) -> Tensor {
         if let narrow = weights as? NarrowMatrix { return try linearInputGradient(dy, narrow, result: result) }
         let weights = try own(weights, "linear gradient")
-        return try profiled("linear gradient", operations: 2 * Double(dy.shape.rows) * Double(weights.shape.count)) {
+        return try profiled(
+            "linear gradient", operations: 2 * Double(dy.shape.rows) * Double(weights.shape.count), of: [dy],
+            by: OperationWeights(shape: weights.shape, precision: .float32)
+        ) {
             () throws(TensorError) in
             try linearInputGradientByBLAS(dy, weights, result: result)
         }

@@ -8,7 +8,9 @@ extension CPU {
     ) throws(TensorError) -> Tensor {
         let scale = filter.kind == .enlarging ? 2 : 1
         let shape = try Shape([x.shape[0], scale * x.shape[1], scale * x.shape[2], filter.outputs])
-        return try profiled("convolve", operations: filter.operations(results: shape)) { () throws(TensorError) in
+        return try profiled(
+            "convolve", operations: filter.operations(results: shape), of: [x], by: filter.reported, note: filter.note
+        ) { () throws(TensorError) in
             let pictures = rectifid_wide_pictures(
                 kind: filter.kind.code, height: x.shape[1], width: x.shape[2], channels: filter.channels,
                 outputs: filter.outputs, derivative: false)
@@ -19,8 +21,10 @@ extension CPU {
     func convolveInputGradient(
         _ dy: Tensor, _ filter: WideFilter, input: Shape, result: Precision
     ) throws(TensorError) -> Tensor {
-        try profiled("convolve gradient", operations: filter.operations(results: dy.shape)) {
-            () throws(TensorError) in
+        try profiled(
+            "convolve gradient", operations: filter.operations(results: dy.shape), of: [dy], by: filter.reported,
+            note: filter.note
+        ) { () throws(TensorError) in
             let pictures = rectifid_wide_pictures(
                 kind: filter.kind == .enlarging ? RECTIFID_WIDE_SHRINKING : filter.kind.code,
                 height: dy.shape[1], width: dy.shape[2], channels: filter.outputs, outputs: filter.channels,

@@ -9,7 +9,10 @@
         ) throws(TensorError) -> Tensor {
             let scale = filter.kind == .enlarging ? 2 : 1
             let shape = try Shape([x.shape[0], scale * x.shape[1], scale * x.shape[2], filter.outputs])
-            return try profiled("convolve", operations: filter.operations(results: shape)) { () throws(TensorError) in
+            return try profiled(
+                "convolve", operations: filter.operations(results: shape), of: [x], by: filter.reported,
+                note: filter.note
+            ) { () throws(TensorError) in
                 let picture = rectifid_winograd_picture(
                     kind: filter.code, images: shape[0], height: x.shape[1], width: x.shape[2],
                     channels: filter.channels, outputs: filter.outputs, transposes: false,
@@ -22,8 +25,10 @@
         func convolveInputGradient(
             _ dy: Tensor, _ filter: WinogradFilter, input: Shape, result: Precision
         ) throws(TensorError) -> Tensor {
-            try profiled("convolve gradient", operations: filter.operations(results: dy.shape)) {
-                () throws(TensorError) in
+            try profiled(
+                "convolve gradient", operations: filter.operations(results: dy.shape), of: [dy], by: filter.reported,
+                note: filter.note
+            ) { () throws(TensorError) in
                 var picture = rectifid_winograd_picture(
                     kind: filter.kind == .same ? RECTIFID_WINOGRAD_SAME : RECTIFID_WINOGRAD_SHRINKING,
                     images: input[0], height: dy.shape[1], width: dy.shape[2], channels: filter.outputs,
@@ -63,6 +68,13 @@
     extension WinogradFilter {
         /// Multiplications and additions of the plain convolution.
         fileprivate func operations(results: Shape) -> Double { 18 * Double(results.count) * Double(channels) }
+
+        fileprivate var note: String { kind == .enlarging ? "enlarged twofold" : "" }
+
+        /// The plain weights.
+        fileprivate var reported: OperationWeights? {
+            (try? Shape([outputs, 3, 3, channels])).map { OperationWeights(shape: $0, precision: .bfloat16) }
+        }
     }
 
     /// How a convolution is cut: blocks of tiles and, where these are fewer than the threads, groups of the filter's panels.

@@ -34,22 +34,22 @@ final class ConvolutionFilter: Filter {
     /// What `few` are for.
     private let window: Window?
 
-    init(weights: Tensor, _ precision: Precision = .float32) throws(TensorError) {
+    init(weights: LayerWeights, _ precision: Precision = .float32) throws(TensorError) {
         shape = weights.shape
         self.precision = precision
-        copies = Mutex(Copies(plain: try weights.converted(to: precision)))
+        copies = Mutex(Copies(plain: try weights.plain(precision)))
         (few, window) = (nil, nil)
     }
 
     /// A filter for one window.
     ///
     /// The plain weights stay where that is an enlarging one, since pictures of odd sizes are enlarged and cut before.
-    init(weights: Tensor, _ precision: Precision, _ few: Few, for window: Window) throws(TensorError) {
+    init(weights: LayerWeights, _ precision: Precision, _ few: Few, for window: Window) throws(TensorError) {
         shape = weights.shape
         self.precision = precision
         self.few = few
         self.window = window
-        copies = Mutex(Copies(plain: window.repeats == 1 ? nil : try weights.converted(to: precision)))
+        copies = Mutex(Copies(plain: window.repeats == 1 ? nil : try weights.plain(precision)))
     }
 
     /// The weights for our own products, where they are for `window`.

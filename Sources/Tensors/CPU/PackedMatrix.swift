@@ -13,6 +13,8 @@
 
         /// Multiplications and additions for so many rows.
         func operations(rows: Int) -> Double { 2 * Double(rows) * Double(inputs * outputs) }
+
+        fileprivate var reported: OperationWeights { OperationWeights(shape: [outputs, inputs], precision: .bfloat16) }
     }
 
     extension CPU {
@@ -22,13 +24,19 @@
                 && inputs % 16 == 0
         }
 
-        func packed(_ weights: Tensor) throws(TensorError) -> PackedMatrix {
+        func packed(_ weights: LayerWeights) throws(TensorError) -> PackedMatrix {
             let (outputs, inputs) = (weights.shape[0], weights.shape[1])
-            let plain = try weights.converted(to: .bfloat16)
             let shape = try Shape([2 * rectifid_packed_words(inputs, outputs)])
-            let words = try Tensor.building(shape, .bfloat16, "matrix") { out in
-                rectifid_pack_transposed(
-                    plain.halves, inputs, outputs, inputs, out.assumingMemoryBound(to: UInt32.self))
+            let words = try weights.form("packed", shape, .bfloat16) { (numbers) throws(TensorError) in
+                let plain = try numbers.converted(to: .bfloat16)
+                return try Tensor.building(shape, .bfloat16, "matrix") { out in
+                    let (panel, packed) = (Int(RECTIFID_PANEL), out.assumingMemoryBound(to: UInt32.self))
+                    split(rectifid_packed_panels(outputs), grain: max(1, (1 << 18) / (inputs * panel))) { part in
+                        let (first, last) = (part.lowerBound * panel, min(outputs, part.upperBound * panel))
+                        rectifid_pack_transposed(
+                            plain.halves + first * inputs, inputs, last - first, inputs, packed + first * inputs / 2)
+                    }
+                }
             }
             return PackedMatrix(inputs: inputs, outputs: outputs, words: words)
         }
@@ -36,7 +44,9 @@
         func linear(
             _ x: Tensor, _ weights: PackedMatrix, bias: Tensor?, result: Precision
         ) throws(TensorError) -> Tensor {
-            try profiled("linear", operations: weights.operations(rows: x.shape.rows)) { () throws(TensorError) in
+            try profiled(
+                "linear", operations: weights.operations(rows: x.shape.rows), of: [x], by: weights.reported
+            ) { () throws(TensorError) in
                 try multiply(x, weights, bias: bias, result: result, "linear")
             }
         }
@@ -44,7 +54,9 @@
         func linearInputGradient(
             _ dy: Tensor, _ weights: PackedMatrix, result: Precision
         ) throws(TensorError) -> Tensor {
-            try profiled("linear gradient", operations: weights.operations(rows: dy.shape.rows)) {
+            try profiled(
+                "linear gradient", operations: weights.operations(rows: dy.shape.rows), of: [dy], by: weights.reported
+            ) {
                 () throws(TensorError) in
                 try multiply(dy, try transposed(weights), bias: nil, result: result, "linear gradient")
             }

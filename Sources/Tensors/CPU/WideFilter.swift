@@ -13,9 +13,25 @@ struct WideFilter: Sendable {
 
     /// Multiplications and additions of the plain convolution.
     func operations(results: Shape) -> Double { 18 * Double(results.count) * Double(channels) }
+
+    /// The plain weights.
+    var reported: OperationWeights? {
+        (try? Shape([outputs, 3, 3, channels])).map { OperationWeights(shape: $0, precision: .float32) }
+    }
+
+    var note: String { kind == .enlarging ? "enlarged twofold" : "" }
 }
 
 extension WideFilter.Kind {
+    /// As what a shelf keeps it.
+    fileprivate var form: String {
+        switch self {
+        case .byTwo: "wide by two"
+        case .byFour: "wide by four"
+        case .enlarging: "wide enlarging"
+        }
+    }
+
     var code: rectifid_wide_kind {
         switch self {
         case .byTwo: RECTIFID_WIDE_BY_TWO
@@ -55,14 +71,16 @@ extension CPU {
     }
 
     /// Transforms float32 weights `[O, 3, 3, I]`.
-    func wideFilter(_ weights: Tensor, _ kind: WideFilter.Kind) throws(TensorError) -> WideFilter {
+    func wideFilter(_ weights: LayerWeights, _ kind: WideFilter.Kind) throws(TensorError) -> WideFilter {
         let (outputs, channels) = (weights.shape[0], weights.shape[3])
-        let weights = try weights.widened()
-        let count = rectifid_wide_filter_numbers(kind.code, channels, outputs)
-        let numbers = try Tensor.building(try Shape([count]), "filter") { out in
-            split(rectifid_packed_panels(outputs), grain: max(1, (1 << 15) / max(1, channels * 48))) { part in
-                rectifid_wide_filter(
-                    kind.code, weights.pointer, channels, outputs, part.lowerBound, part.upperBound, out)
+        let shape = try Shape([rectifid_wide_filter_numbers(kind.code, channels, outputs)])
+        let numbers = try weights.form(kind.form, shape, .float32) { (weights) throws(TensorError) in
+            let weights = try weights.widened()
+            return try Tensor.building(shape, "filter") { out in
+                split(rectifid_packed_panels(outputs), grain: max(1, (1 << 15) / max(1, channels * 48))) { part in
+                    rectifid_wide_filter(
+                        kind.code, weights.pointer, channels, outputs, part.lowerBound, part.upperBound, out)
+                }
             }
         }
         return WideFilter(kind: kind, channels: channels, outputs: outputs, numbers: numbers)

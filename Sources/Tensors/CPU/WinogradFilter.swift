@@ -41,18 +41,22 @@
         }
 
         /// Transforms float32 weights `[O, 3, 3, I]`.
-        func winogradFilter(_ weights: Tensor, _ kind: WinogradFilter.Kind) throws(TensorError) -> WinogradFilter {
+        func winogradFilter(
+            _ weights: LayerWeights, _ kind: WinogradFilter.Kind
+        ) throws(TensorError) -> WinogradFilter {
             let (outputs, channels) = (weights.shape[0], weights.shape[3])
-            let weights = try weights.widened()
             let code = kind == .same ? RECTIFID_WINOGRAD_SAME : RECTIFID_WINOGRAD_ENLARGING
             let panels = rectifid_packed_panels(outputs)
-            let words = try Tensor.building(
-                try Shape([2 * rectifid_winograd_words(code, channels, outputs)]), .bfloat16, "filter"
-            ) { out in
-                split(panels, grain: max(1, (1 << 16) / max(1, channels * 48))) { part in
-                    rectifid_winograd_filter(
-                        code, weights.pointer, channels, outputs, part.lowerBound, part.upperBound,
-                        out.assumingMemoryBound(to: UInt32.self))
+            let shape = try Shape([2 * rectifid_winograd_words(code, channels, outputs)])
+            let words = try weights.form(kind == .same ? "winograd" : "enlarging", shape, .bfloat16) {
+                (numbers) throws(TensorError) in
+                let numbers = try numbers.widened()
+                return try Tensor.building(shape, .bfloat16, "filter") { out in
+                    split(panels, grain: max(1, (1 << 16) / max(1, channels * 48))) { part in
+                        rectifid_winograd_filter(
+                            code, numbers.pointer, channels, outputs, part.lowerBound, part.upperBound,
+                            out.assumingMemoryBound(to: UInt32.self))
+                    }
                 }
             }
             return WinogradFilter(kind: kind, channels: channels, outputs: outputs, words: words)
