@@ -18,8 +18,8 @@ struct BenchmarkCommandTests {
         #expect((76...80).contains(work), "\(work)")
         let weights = try #require(timing["weightBytes"] as? Double)
         let most = try #require(timing["tensorBytes"] as? Double)
-        // 49.5 million numbers of 2 or 4 bytes, transformed or in up to three orders.
-        #expect((99e6...700e6).contains(weights) && most > weights)
+        // 49.5 million numbers of 2 or 4 bytes, most of them transformed to up to four times as many.
+        #expect((99e6...800e6).contains(weights) && most > weights)
     }
 
     @Test func everyOperationIsMeasuredByItself() async throws {
