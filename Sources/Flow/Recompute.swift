@@ -12,9 +12,11 @@ public enum Recompute: Sendable, Hashable {
     /// process take more than `memory` bytes, the earliest step gives up its own.
     case auto(memory: Int)
 
-    /// As many as fit into a process of so many bytes, of which a quarter GiB and 5 % are for what is not tensors: code,
-    /// pictures, messages.
-    public static func fitting(process bytes: Int) -> Recompute { .auto(memory: max(0, bytes / 100 * 95 - (1 << 28))) }
+    /// As many as fit into a process of so many bytes, of which 5 % and a quarter GiB, or a fifth where that is less, are for
+    /// what is not tensors: code, pictures, messages.
+    public static func fitting(process bytes: Int) -> Recompute {
+        .auto(memory: bytes / 100 * 95 - min(1 << 28, bytes / 5))
+    }
 
     /// As many as fit into nine tenths of what this process may take.
     public static var standard: Recompute { .fitting(process: CPU.memoryLimit / 10 * 9) }
