@@ -32,10 +32,9 @@ public struct BenchmarkModel: Sendable {
         prompts = folder.pipeline == .stableDiffusionXL ? 1 : 2
         unetConfiguration = try folder.configuration(of: .unet)
         decoderConfiguration = try folder.configuration(of: .decoder)
-        let sample = try folder.configuration(Sample.self, of: .unet)
-        side = (sample.side ?? 64) * decoderConfiguration.factor
-        unetWeights = try folder.weights(of: .unet).keeping(on: shelf, as: "unet")
-        decoderWeights = try folder.weights(of: .decoder).keeping(on: shelf, as: "vae")
+        side = try folder.trainedSide() * decoderConfiguration.factor
+        unetWeights = try folder.weights(of: .unet, on: shelf)
+        decoderWeights = try folder.weights(of: .decoder, on: shelf)
     }
 
     func unet(_ precision: Precision) throws -> UNet {
@@ -50,18 +49,5 @@ public struct BenchmarkModel: Sendable {
     func latent(_ count: Int, height: Int, width: Int) -> [Int] {
         let factor = decoderConfiguration.factor
         return [count, height / factor, width / factor, decoderConfiguration.latentChannels]
-    }
-
-    /// `sample_size` of a U-Net's configuration.
-    private struct Sample: Decodable {
-        let side: Int?
-
-        enum CodingKeys: String, CodingKey { case side = "sample_size" }
-
-        init(from decoder: any Decoder) throws {
-            let container = try decoder.container(keyedBy: CodingKeys.self)
-            // Some say height and width.
-            side = (try? container.decodeIfPresent(Int.self, forKey: .side)) ?? nil
-        }
     }
 }

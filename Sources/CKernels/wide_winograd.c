@@ -17,10 +17,6 @@ size_t rectifid_wide_tiles(const rectifid_wide_pictures *p) {
 
 static size_t points_of(const rectifid_wide_pictures *p) { return wide_points(p->kind) * wide_points(p->kind); }
 
-size_t rectifid_wide_multiplications(const rectifid_wide_pictures *p) {
-    return points_of(p) * rectifid_wide_tiles(p) * p->channels * p->outputs;
-}
-
 size_t rectifid_wide_block(const rectifid_wide_pictures *p) {
     // A filter that stays in the caches costs little to go through again; another must repay being streamed.
     const size_t filter = points_of(p) * rectifid_wide_numbers(p->channels, p->outputs) * sizeof(float);

@@ -1,4 +1,5 @@
 import Foundation
+public import Tensors
 
 /// A model in the layout of the diffusers library: `model_index.json` and a folder per component.
 public struct DiffusersFolder: Sendable {
@@ -84,17 +85,27 @@ public struct DiffusersFolder: Sendable {
             type, at: path(of: component, component == .scheduler ? "scheduler_config.json" : "config.json"))
     }
 
+    /// Side of the latents that the U-Net was trained on: its `sample_size`, 64 where it says none or two.
+    ///
+    /// - Throws: ``CheckpointError`` where its configuration is absent or says no number.
+    public func trainedSide() throws(CheckpointError) -> Int {
+        try configuration(SampleSize.self, of: .unet).side ?? 64
+    }
+
     /// The weights of a component, mapped, not read: single precision where the folder has several.
     ///
+    /// - Parameter shelf: Where forms that a device prepares of them are kept, under the component's name.
     /// - Throws: ``CheckpointError`` where there is no safetensors file, or it is damaged.
-    public func weights(of component: Component) throws(CheckpointError) -> Weights {
+    public func weights(
+        of component: Component, on shelf: (any WeightShelf)? = nil
+    ) throws(CheckpointError) -> Weights {
         let isTextEncoder = component == .textEncoder || component == .textEncoder2
         let stem = isTextEncoder ? "model" : "diffusion_pytorch_model"
         let names = ["", ".bf16", ".fp16"].flatMap { variant in
             ["\(stem)\(variant).safetensors", "\(stem).safetensors.index\(variant).json"]
         }
         for name in names where FileManager.default.fileExists(atPath: path(of: component, name)) {
-            return Weights(try Safetensors(path(of: component, name)))
+            return Weights(try Safetensors(path(of: component, name))).keeping(on: shelf, as: component.rawValue)
         }
         throw CheckpointError(
             .missing, file: path(of: component),
@@ -117,5 +128,19 @@ public struct DiffusersFolder: Sendable {
             case className = "_class_name"
             case zerosForEmptyPrompt = "force_zeros_for_empty_prompt"
         }
+    }
+}
+
+private struct SampleSize: Decodable {
+    let side: Int?
+
+    enum CodingKeys: String, CodingKey { case side = "sample_size" }
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        // Some say height and width.
+        let isPair = (try? container.decodeIfPresent([Int].self, forKey: .side)).flatMap { $0 } != nil
+        let number = isPair ? nil : try container.decodeIfPresent(Int.self, forKey: .side)
+        side = number.flatMap { (2...512).contains($0) ? $0 : nil }
     }
 }

@@ -40,7 +40,7 @@ public struct Weights: Sendable {
     }
 
     /// The same weights, whose prepared forms are kept on a shelf under names that start with `name`.
-    public func keeping(on shelf: (any WeightShelf)?, as name: String) -> Weights {
+    func keeping(on shelf: (any WeightShelf)?, as name: String) -> Weights {
         var weights = self
         (weights.shelf, weights.shelfPrefix) = (shelf, name + "/")
         return weights

@@ -11,7 +11,7 @@ struct LoadedNetworks: Sendable {
     /// - Parameter shelf: Where weights lie that were prepared before, and where those go that are prepared now.
     init(_ folder: DiffusersFolder, _ precision: Precision, on shelf: PreparedWeights?) throws(CheckpointError) {
         func weights(of component: DiffusersFolder.Component) throws(CheckpointError) -> Weights {
-            try folder.weights(of: component).computing(in: precision).keeping(on: shelf, as: component.rawValue)
+            try folder.weights(of: component, on: shelf).computing(in: precision)
         }
         promptEncoder = try PromptEncoder(folder, on: shelf)
         network = try UNet(try folder.configuration(of: .unet), try weights(of: .unet))
@@ -38,33 +38,31 @@ public struct WeightCacheUse: Sendable, Hashable {
 
 extension LoadedNetworks {
     /// Loads through a file of prepared weights: from it, or, where it is not there or does not fit, after making it.
-    init(
-        _ folder: DiffusersFolder, _ precision: Precision, cache: String,
-        _ report: (WeightCacheUse, Fingerprint) -> Void
-    ) throws(CheckpointError) {
+    ///
+    /// - Returns: Where the weights are then, and the fingerprint of the folder's files.
+    static func load(
+        _ folder: DiffusersFolder, _ precision: Precision, cache: String
+    ) throws(CheckpointError) -> (networks: LoadedNetworks, use: WeightCacheUse, fingerprint: Fingerprint) {
         func shelf() throws(CheckpointError) -> PreparedWeights {
             try PreparedWeights(in: cache, model: folder.path, precision)
         }
         let first = try shelf()
-        let networks = try LoadedNetworks(folder, precision, on: first)
-        func note(_ place: WeightCacheUse.Place, _ problems: [String] = []) {
+        let prepared = try LoadedNetworks(folder, precision, on: first)
+        func loaded(_ networks: LoadedNetworks, _ place: WeightCacheUse.Place, _ problems: [String] = [])
+            -> (LoadedNetworks, WeightCacheUse, Fingerprint)
+        {
             let use = WeightCacheUse(file: first.path, place: place, problems: first.problems + problems)
-            report(use, first.fingerprint)
+            return (networks, use, first.fingerprint)
         }
-        guard !first.isComplete else {
-            note(.found)
-            self = networks
-            return
-        }
+        guard !first.isComplete else { return loaded(prepared, .found) }
         do {
             try first.write()
             // What is in memory goes: from here on this process, too, uses the file.
             let second = try shelf()
-            self = try LoadedNetworks(folder, precision, on: second)
-            note(second.isComplete ? .written : .memory, second.problems)
+            let mapped = try LoadedNetworks(folder, precision, on: second)
+            return loaded(mapped, second.isComplete ? .written : .memory, second.problems)
         } catch {
-            note(.memory, ["\(error)"])
-            self = networks
+            return loaded(prepared, .memory, ["\(error)"])
         }
     }
 }

@@ -76,19 +76,16 @@ public final class Model: Sendable {
             scheduler = try folder.configuration(of: .scheduler)
             var fingerprint: Fingerprint
             if let cache {
-                var known: (use: WeightCacheUse, fingerprint: Fingerprint)?
-                networks = try LoadedNetworks(folder, precision, cache: cache) { known = ($0, $1) }
-                self.cache = known?.use
-                fingerprint = if let known { known.fingerprint } else { try Fingerprint(ofFilesIn: path) }
+                let loaded = try LoadedNetworks.load(folder, precision, cache: cache)
+                (networks, self.cache, fingerprint) = (loaded.networks, loaded.use, loaded.fingerprint)
             } else {
                 networks = try LoadedNetworks(folder, precision, on: nil)
                 self.cache = nil
                 fingerprint = try Fingerprint(ofFilesIn: path)
             }
             let decoder = networks.decoder
-            let sample: SampleSize = try folder.configuration(of: .unet)
             defaults = try Settings(
-                folder, scheduler: scheduler, side: (sample.side ?? 64) * decoder.configuration.factor)
+                folder, scheduler: scheduler, side: try folder.trainedSide() * decoder.configuration.factor)
             let files = JudgeFiles(folder, judges)
             faces = try files.faceDiscriminator()
             custom = try files.customDiscriminator()
@@ -182,18 +179,6 @@ public final class Model: Sendable {
                 .unsupported, "no discriminator for \(subject.rawValue); person and custom are supported",
                 field: "subject")
         }
-    }
-}
-
-/// `sample_size` of a U-Net's configuration: side of the latent that it was trained on.
-private struct SampleSize: Decodable {
-    let side: Int?
-
-    enum CodingKeys: String, CodingKey { case side = "sample_size" }
-
-    init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: CodingKeys.self)
-        side = try container.decodeIfPresent(Int.self, forKey: .side).flatMap { (2...512).contains($0) ? $0 : nil }
     }
 }
 

@@ -29,7 +29,7 @@ struct PromptEncoder: Sendable {
                     try CLIPTokenizer(folder: folder.path(of: tokenizer)),
                     try CLIPTextEncoder(
                         try folder.configuration(of: encoder),
-                        try folder.weights(of: encoder).keeping(on: shelf, as: encoder.rawValue))
+                        try folder.weights(of: encoder, on: shelf))
                 ))
         }
         self.encoders = encoders

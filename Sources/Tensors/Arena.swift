@@ -39,11 +39,11 @@ final class Arena: Sendable {
         /// Bytes, those outside of the range and of mapped files included.
         var used = 0
         /// The most in use since each peak's beginning.
-        var peaks: [ObjectIdentifier: Int] = [:]
+        var peaks: [(watcher: ObjectIdentifier, most: Int)] = []
 
         mutating func count(_ bytes: Int) {
             used += bytes
-            for (watcher, most) in peaks where used > most { peaks[watcher] = used }
+            for index in peaks.indices where used > peaks[index].most { peaks[index].most = used }
         }
 
         /// The lowest place of `units`, so that what lives long gathers at the bottom.
@@ -177,11 +177,13 @@ final class Arena: Sendable {
     var used: Int { map.withLock { $0.used } }
 
     /// The most bytes in use from now on, for as long as somebody watches.
-    func beginPeak(_ watcher: ObjectIdentifier) { map.withLock { $0.peaks[watcher] = $0.used } }
+    func beginPeak(_ watcher: ObjectIdentifier) { map.withLock { $0.peaks.append((watcher, $0.used)) } }
 
-    func peak(_ watcher: ObjectIdentifier) -> Int { map.withLock { $0.peaks[watcher] ?? $0.used } }
+    func peak(_ watcher: ObjectIdentifier) -> Int {
+        map.withLock { map in map.peaks.first { $0.watcher == watcher }?.most ?? map.used }
+    }
 
-    func endPeak(_ watcher: ObjectIdentifier) { map.withLock { $0.peaks[watcher] = nil } }
+    func endPeak(_ watcher: ObjectIdentifier) { map.withLock { $0.peaks.removeAll { $0.watcher == watcher } } }
 
     /// Bytes of the range in memory, at most.
     var resident: Int { map.withLock { ($0.inUse + $0.idle) * Arena.unit } }

@@ -104,21 +104,6 @@ import Testing
         #expect(abs(dot(dy, y) - dot(dx, x)) < 1e-6 * scale)
     }
 
-    @Test(.enabled(if: CPU.hasWideProduct)) func aTransformedFilterNamesItsWindow() throws {
-        var random = SeededNumbers(seed: 54)
-        let cpu = CPU(threads: 1), weights = try random.tensor([16, 3, 3, 16]), x = try random.tensor([1, 8, 8, 16])
-        let same = try cpu.filter(weights, .float32, for: Window(padding: 1))
-        let error = #expect(throws: TensorError.self) {
-            try cpu.convolve(x, same, bias: nil, Window(stride: 2, padding: 1), result: .float32)
-        }
-        #expect(error.map { "\($0)".contains("another window") } ?? false)
-        // One for repeated pixels keeps them, since odd sizes are enlarged and cut before.
-        let enlarging = try cpu.filter(weights, .float32, for: Window(padding: 1, repeats: 2))
-        expectClose(
-            try cpu.convolve(x, enlarging, bias: nil, Window(padding: 1), result: .float32),
-            try cpu.convolve(x, same, bias: nil, Window(padding: 1), result: .float32), within: 2e-6, "plain")
-    }
-
     @Test(.enabled(if: CPU.hasWideProduct)) func whatDoesNotFitGoesTheOldWay() throws {
         let cpu = CPU(threads: 1), window = Window(padding: 1)
         #expect(cpu.wideKind([640, 3, 3, 1920], window) == .byFour)

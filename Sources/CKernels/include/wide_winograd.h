@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 typedef enum {
-    /// F(2 x 2, 3 x 3): a convolution and, its derivative.
+    /// F(2 x 2, 3 x 3): a convolution and its derivative.
     RECTIFID_WIDE_BY_TWO,
     /// F(4 x 4, 3 x 3), the same; at the points 0, 1.5, -1.5, 2 / 3, -2 / 3 and infinity, whose results are twice as close as
     /// those of the customary 0, 1, -1, 2, -2 and infinity.
@@ -32,8 +32,6 @@ typedef struct {
 
 /// Tiles of one picture, counted along its rows; those of the next picture follow.
 size_t rectifid_wide_tiles(const rectifid_wide_pictures *pictures);
-/// Multiplications that one picture takes.
-size_t rectifid_wide_multiplications(const rectifid_wide_pictures *pictures);
 /// Tiles that one call is to take, so that their transforms stay in the caches.
 size_t rectifid_wide_block(const rectifid_wide_pictures *pictures);
 /// Bytes of scratch memory of a call with that many tiles and panels.

@@ -139,9 +139,8 @@ struct NarrowAttentionPlan {
     var queryBlocks: Int { (queries + NarrowAttentionPlan.queryBlock - 1) / NarrowAttentionPlan.queryBlock }
     var keyBlocks: Int { (keys + NarrowAttentionPlan.keyBlock - 1) / NarrowAttentionPlan.keyBlock }
     var scale: Float { 1 / Float(size).squareRoot() }
-    /// Columns of a head and keys, as products write them.
+    /// Columns of a head, as products write them.
     var paddedSize: Int { (size + 15) / 16 * 16 }
-    var paddedKeys: Int { (keys + 15) / 16 * 16 }
     var transposedWords: Int { Int(rectifid_packed_words(size, keys)) }
     var straightWords: Int { Int(rectifid_packed_words(keys, size)) }
     /// Parts of a head's keys for its derivative: enough for sixteen threads.

@@ -4,22 +4,15 @@ internal import CKernels
 ///
 /// One copy, which the derivative transposes part by part as it reads: 4 times the plain weights' memory by tiles of four,
 /// 16 / 9 by tiles of two, as much as theirs where pixels repeat. A kernel compiled by oneDNN takes 3 times.
-struct WideFilter: Sendable {
+struct WideFilter: TransformedFilter {
     enum Kind: Sendable, Hashable { case byTwo, byFour, enlarging }
 
+    static let precision = Precision.float32
     let kind: Kind
     let channels, outputs: Int
     let numbers: Tensor
 
-    /// Multiplications and additions of the plain convolution.
-    func operations(results: Shape) -> Double { 18 * Double(results.count) * Double(channels) }
-
-    /// The plain weights.
-    var reported: OperationWeights? {
-        (try? Shape([outputs, 3, 3, channels])).map { OperationWeights(shape: $0, precision: .float32) }
-    }
-
-    var note: String { kind == .enlarging ? "enlarged twofold" : "" }
+    var enlarges: Bool { kind == .enlarging }
 }
 
 extension WideFilter.Kind {
@@ -59,12 +52,7 @@ extension CPU {
 
     /// How a convolution of `[O, 3, 3, I]` in float32 can be done by fewer products; nil where it cannot.
     func wideKind(_ filter: Shape, _ window: Window) -> WideFilter.Kind? {
-        guard convolutionProvider == .automatic, CPU.hasWideProduct, filter[1] == 3, filter[2] == 3,
-            filter[0] % 16 == 0, filter[3] % 16 == 0, filter.count > 0, window.groups == 1, window.repeats <= 2
-        else { return nil }
-        var plain = Window(padding: 1)
-        plain.repeats = window.repeats
-        guard window == plain else { return nil }
+        guard CPU.hasWideProduct, canTransform(filter, window) else { return nil }
         if window.repeats == 2 { return .enlarging }
         let isLarge = min(filter[0], filter[3]) >= CPU.leastChannelsByFour
         return isLarge && filter[0] <= CPU.mostOutputsByFour ? .byFour : .byTwo

@@ -5,21 +5,16 @@
     ///
     /// 16 / 9 of the plain weights' memory (as much as theirs where pixels repeat), of which the derivative needs no second
     /// copy: it transposes this one as it goes. That is 4 % of a U-Net's way there and back, and spares gigabytes.
-    struct WinogradFilter: Sendable {
+    struct WinogradFilter: TransformedFilter {
         enum Kind: Sendable, Hashable { case same, enlarging }
 
+        static let precision = Precision.bfloat16
         let kind: Kind
         let channels, outputs: Int
         /// Packed words, as bytes of a tensor of bfloat16 numbers.
         let words: Tensor
 
-        /// The kind of a window with a 3 x 3 kernel; nil where products are not fewer.
-        static func kind(of window: Window) -> Kind? {
-            var plain = Window(padding: 1)
-            plain.repeats = window.repeats
-            guard window == plain, window.repeats <= 2 else { return nil }
-            return window.repeats == 1 ? .same : .enlarging
-        }
+        var enlarges: Bool { kind == .enlarging }
 
         var code: rectifid_winograd_kind { kind == .same ? RECTIFID_WINOGRAD_SAME : RECTIFID_WINOGRAD_ENLARGING }
 
@@ -34,10 +29,8 @@
         /// How a convolution of `[O, kh, kw, I]` can be done by fewer products; nil where it cannot, or where whole tiles
         /// are multiplied by one instruction (AMX), which is faster still.
         func winogradKind(_ filter: Shape, _ window: Window) -> WinogradFilter.Kind? {
-            guard convolutionProvider == .automatic, CPU.hasFewProducts, filter[1] == 3, filter[2] == 3,
-                filter[0] % 16 == 0, filter[3] % 16 == 0, filter.count > 0, window.groups == 1
-            else { return nil }
-            return WinogradFilter.kind(of: window)
+            guard CPU.hasFewProducts, canTransform(filter, window) else { return nil }
+            return window.repeats == 1 ? .same : .enlarging
         }
 
         /// Transforms float32 weights `[O, 3, 3, I]`.
