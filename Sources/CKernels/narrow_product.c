@@ -50,6 +50,32 @@ STEP void add_pairs(const uint16_t *a, size_t a_stride, const uint32_t *b, size_
     for (; k < pairs; k++, b += 16 * vectors) step(a + 2 * k, a_stride, b, sums, rows, vectors);
 }
 
+// Eight rows of 40 columns, the size of many a head of an attention: half a vector less than three.
+STEP void tile_of_forty(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
+                        bool accumulate) {
+    __m512 sums[8][2];
+    __m256 halves[8];
+    for (size_t r = 0; r < 8; r++) {
+        for (size_t v = 0; v < 2; v++)
+            sums[r][v] = accumulate ? _mm512_loadu_ps(c + r * c_stride + 16 * v) : _mm512_setzero_ps();
+        halves[r] = accumulate ? _mm256_loadu_ps(c + r * c_stride + 32) : _mm256_setzero_ps();
+    }
+    for (size_t k = 0; k < pairs; k++, b += RECTIFID_PANEL) {
+        const __m512bh first = (__m512bh)_mm512_loadu_si512(b), second = (__m512bh)_mm512_loadu_si512(b + 16);
+        const __m256bh third = (__m256bh)_mm256_loadu_si256((const __m256i *)(b + 32));
+        for (size_t r = 0; r < 8; r++) {
+            const __m512bh left = pair_of(a + r * a_stride + 2 * k);
+            sums[r][0] = _mm512_dpbf16_ps(sums[r][0], left, first);
+            sums[r][1] = _mm512_dpbf16_ps(sums[r][1], left, second);
+            halves[r] = _mm256_dpbf16_ps(halves[r], (__m256bh)_mm512_castsi512_si256((__m512i)left), third);
+        }
+    }
+    for (size_t r = 0; r < 8; r++) {
+        for (size_t v = 0; v < 2; v++) _mm512_storeu_ps(c + r * c_stride + 16 * v, sums[r][v]);
+        _mm256_storeu_ps(c + r * c_stride + 32, halves[r]);
+    }
+}
+
 STEP void tile(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
                bool accumulate, fetching *f, const int rows, const int vectors) {
     __m512 sums[8][3];
@@ -61,10 +87,12 @@ STEP void tile(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pai
         for (int v = 0; v < vectors; v++) _mm512_storeu_ps(c + (size_t)r * c_stride + 16 * (size_t)v, sums[r][v]);
 }
 
-// All rows against one panel of a width known when this is compiled.
+// All rows against one panel of a width known when this is compiled; of its columns all or 40 of 48.
 STEP void panel(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
-                size_t rows, bool accumulate, fetching *f, const int vectors) {
+                size_t rows, bool accumulate, fetching *f, const int vectors, const bool forty) {
     size_t r = 0;
+    for (; forty && r + 8 <= rows; r += 8)
+        tile_of_forty(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate);
     for (; r + 8 <= rows; r += 8)
         tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, f, 8, vectors);
     for (; r + 4 <= rows; r += 4)
@@ -84,10 +112,11 @@ void rectifid_narrow_product(const uint16_t *a, size_t a_stride, const uint32_t 
     for (size_t from = 0; from < columns; from += RECTIFID_PANEL) {
         const size_t width = panel_width(from, columns);
         const uint32_t *right = b + from * all_pairs + first_pair * width;
-        switch (width) {
-        case 48: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 3); break;
-        case 32: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 2); break;
-        default: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 1); break;
+        switch (columns - from == 40 ? 40 : width) {
+        case 48: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 3, false); break;
+        case 40: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 3, true); break;
+        case 32: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 2, false); break;
+        default: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 1, false); break;
         }
     }
 }

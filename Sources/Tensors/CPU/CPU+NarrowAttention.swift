@@ -131,7 +131,7 @@ extension Tensor {
 
 /// How an attention is cut: heads of every image, blocks of queries and of keys within each.
 struct NarrowAttentionPlan {
-    static let queryBlock = 64
+    static let queryBlock = 128
     /// Ten panels of packed keys.
     static let keyBlock = 10 * Int(RECTIFID_PANEL)
 
