@@ -157,9 +157,17 @@ extension GuidedSampler {
         var tracked: [TrackedStep] = []
         var end: Tensor
 
-        /// Gives up records, the earliest first, while memory is short.
+        /// Gives up records while memory is short: parts of steps, those that run again in the least time for their
+        /// memory, then whole steps, the earliest first.
         mutating func release(while isShort: () -> Bool) {
-            while !tracked.isEmpty, isShort() { tracked.removeFirst() }
+            while !tracked.isEmpty, isShort() {
+                let efforts = tracked.map(\.tape.leastEffort)
+                if let least = efforts.compactMap({ $0 }).min(), let index = efforts.firstIndex(of: least) {
+                    tracked[index].tape.release()
+                } else {
+                    tracked.removeFirst()
+                }
+            }
         }
     }
 
@@ -170,7 +178,7 @@ extension GuidedSampler {
     private func forward(iteration: Int, tracked: Bool) throws -> Path {
         var path = Path(end: noise)
         for step in schedule.steps {
-            let tape = tracked && step.index >= first.jacobian ? Tape() : nil
+            let tape = tracked && step.index >= first.jacobian ? Tape(isReleasable: memory.releases) : nil
             let x = tape?.track(path.end) ?? Variable(path.end)
             let (velocity, y) = try run(step, at: x)
             let base = anchors.isEmpty ? y.tensor : anchors[step.index]

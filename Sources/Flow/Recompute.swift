@@ -8,8 +8,9 @@ public enum Recompute: Sendable, Hashable {
     case none
     /// No step does; that takes the memory of one step.
     case steps
-    /// As many keep theirs as fit: the last ones, since they are the first to be asked for. While all tensors of the
-    /// process take more than `memory` bytes, the earliest step gives up its own.
+    /// As much is kept as fits. While all tensors of the process take more than `memory` bytes, steps give up parts of
+    /// their activations that are soon computed again, those that take the least time for their memory first; then the
+    /// earliest step all of its own, since the last ones are the first to be asked for.
     case auto(memory: Int)
 
     /// As many as fit into a process of so many bytes, of which 5 % and a quarter GiB, or a fifth where that is less, are for
@@ -38,6 +39,9 @@ struct MemoryWatch {
 
     /// Whether steps are to be recorded on the way there.
     var records: Bool { recompute != .steps }
+
+    /// Whether records may have to be given up.
+    var releases: Bool { if case .auto = recompute { true } else { false } }
 
     /// Whether a step must give up its activations, with `used` bytes in use beside the objective.
     func isShort(used: Int) -> Bool {
