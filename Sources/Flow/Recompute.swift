@@ -30,6 +30,8 @@ struct MemoryWatch {
     /// before the first pass.
     private var working: Int
     private var isMeasured = false
+    /// What running a step and recording it took at most, on the way there.
+    private var recording = 0
 
     init(_ recompute: Recompute) {
         self.recompute = recompute
@@ -43,10 +45,11 @@ struct MemoryWatch {
     /// Whether records may have to be given up.
     var releases: Bool { if case .auto = recompute { true } else { false } }
 
-    /// Whether a step must give up its activations, with `used` bytes in use beside the objective.
-    func isShort(used: Int) -> Bool {
+    /// Whether steps must give up activations, with `used` bytes in use beside the objective, before another step is
+    /// recorded or after the last.
+    func isShort(used: Int, beforeStep: Bool = false) -> Bool {
         guard case .auto(let memory) = recompute else { return false }
-        return used + working > memory
+        return used + (beforeStep ? max(working, recording) : working) > memory
     }
 
     /// Corrects the guess once an objective has kept so many bytes for its derivative, which takes half as much again or
@@ -54,6 +57,9 @@ struct MemoryWatch {
     mutating func guess(kept bytes: Int) {
         if !isMeasured { working = bytes / 5 * 8 }
     }
+
+    /// Notes what running a step and recording it took.
+    mutating func note(recording bytes: Int) { recording = max(recording, bytes) }
 
     /// Notes what the objective with its derivative, or a step with its own, took.
     mutating func note(working bytes: Int) {
