@@ -63,10 +63,14 @@ STEP void transpose_8x8(__m512i r[8]) {
 
 // 16 x 16 numbers: rows of pairs along one extent, `from_stride` words apart, to rows of pairs along the other. Two
 // neighbours of a row are a square of 2 x 2 numbers, which is turned in its place; then the squares are.
-STEP void transpose_run(const uint32_t *from, size_t from_stride, uint32_t *to, size_t to_stride) {
+// Then the like will be turned `apart` words further on, where the processor does not foresee it.
+STEP void transpose_run(const uint32_t *from, size_t from_stride, size_t apart, uint32_t *to, size_t to_stride) {
     const __m512i turn = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 4, 5, 2, 3, 6, 7, 8, 9, 12, 13, 10, 11, 14, 15));
     __m512i rows[8];
-    for (size_t r = 0; r < 8; r++) rows[r] = _mm512_shuffle_epi8(_mm512_loadu_si512(from + r * from_stride), turn);
+    for (size_t r = 0; r < 8; r++) {
+        rows[r] = _mm512_shuffle_epi8(_mm512_loadu_si512(from + r * from_stride), turn);
+        _mm_prefetch((const char *)(from + r * from_stride + apart), _MM_HINT_T0);
+    }
     transpose_8x8(rows);
     for (size_t r = 0; r < 8; r++) _mm512_storeu_si512(to + r * to_stride, rows[r]);
 }
@@ -78,7 +82,8 @@ void rectifid_transpose_panel(const uint32_t *packed, size_t inner, size_t colum
         const size_t source = column / RECTIFID_PANEL * RECTIFID_PANEL, stride = panel_width(source, columns);
         const uint32_t *rows = packed + source * (inner / 2) + column % RECTIFID_PANEL;
         for (size_t i = 0; i < width; i += 16)
-            transpose_run(rows + (from + i) / 2 * stride, stride, transposed + column / 2 * width + i, width);
+            transpose_run(rows + (from + i) / 2 * stride, stride, RECTIFID_PANEL * (inner / 2),
+                          transposed + column / 2 * width + i, width);
     }
 }
 

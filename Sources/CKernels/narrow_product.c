@@ -9,49 +9,85 @@ bool rectifid_has_narrow_product(void) {
            && __builtin_cpu_supports("avx512vl");
 }
 
-// `rows` x 16 `vectors` of C in registers: eight rows of three vectors leave room for three of B and one of A.
+STEP void step(const uint16_t *a, size_t a_stride, const uint32_t *b, __m512 sums[8][3], const int rows, const int vectors) {
+    __m512bh right[3];
+    for (int v = 0; v < vectors; v++) right[v] = (__m512bh)_mm512_loadu_si512(b + 16 * v);
+    for (int r = 0; r < rows; r++) {
+        const __m512bh left = pair_of(a + (size_t)r * a_stride);
+        for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], left, right[v]);
+    }
+}
+
+// What is left of the lines to be fetched, and how many of them each tile is to fetch.
+typedef struct {
+    const rectifid_ahead *ahead;
+    size_t next, last, each;
+} fetching;
+
+// At most `most` of the next lines, those that lie together.
+STEP size_t take_lines(fetching *f, size_t most, const char **from) {
+    if (f->next >= f->last) return 0;
+    const size_t run = f->next / f->ahead->lines, within = f->next % f->ahead->lines;
+    const size_t there = f->ahead->lines - within, lines = there < most ? there : most;
+    *from = (const char *)f->ahead->from + run * f->ahead->apart + 64 * within;
+    f->next += lines;
+    return lines;
+}
+
+// `rows` x 16 `vectors` of sums in registers: eight rows of three vectors leave room for three of B and one of A.
+STEP void add_pairs(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, __m512 sums[8][3], fetching *f,
+                    const int rows, const int vectors) {
+    size_t k = 0;
+    const char *from = NULL;
+    for (const size_t end = f->each < pairs ? f->each : pairs; k < end;) {
+        const size_t lines = take_lines(f, end - k, &from);
+        if (lines == 0) break;
+        for (const size_t stop = k + lines; k < stop; k++, b += 16 * vectors, from += 64) {
+            _mm_prefetch(from, _MM_HINT_T1);
+            step(a + 2 * k, a_stride, b, sums, rows, vectors);
+        }
+    }
+    for (; k < pairs; k++, b += 16 * vectors) step(a + 2 * k, a_stride, b, sums, rows, vectors);
+}
+
 STEP void tile(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
-               bool accumulate, const int rows, const int vectors) {
+               bool accumulate, fetching *f, const int rows, const int vectors) {
     __m512 sums[8][3];
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++)
             sums[r][v] = accumulate ? _mm512_loadu_ps(c + (size_t)r * c_stride + 16 * (size_t)v) : _mm512_setzero_ps();
-    for (size_t k = 0; k < pairs; k++, b += 16 * vectors) {
-        __m512bh right[3];
-        for (int v = 0; v < vectors; v++) right[v] = (__m512bh)_mm512_loadu_si512(b + 16 * v);
-        for (int r = 0; r < rows; r++) {
-            const __m512bh left = pair_of(a + (size_t)r * a_stride + 2 * k);
-            for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], left, right[v]);
-        }
-    }
+    add_pairs(a, a_stride, b, pairs, sums, f, rows, vectors);
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++) _mm512_storeu_ps(c + (size_t)r * c_stride + 16 * (size_t)v, sums[r][v]);
 }
 
 // All rows against one panel of a width known when this is compiled.
 STEP void panel(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
-                size_t rows, bool accumulate, const int vectors) {
+                size_t rows, bool accumulate, fetching *f, const int vectors) {
     size_t r = 0;
     for (; r + 8 <= rows; r += 8)
-        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, 8, vectors);
+        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, f, 8, vectors);
     for (; r + 4 <= rows; r += 4)
-        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, 4, vectors);
+        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, f, 4, vectors);
     for (; r < rows; r++)
-        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, 1, vectors);
+        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, f, 1, vectors);
 }
 
 NARROW
 void rectifid_narrow_product(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t all_pairs,
                              size_t first_pair, size_t pairs, size_t first_column, float *c, size_t c_stride,
-                             size_t rows, size_t columns, bool accumulate) {
+                             size_t rows, size_t columns, bool accumulate, const rectifid_ahead *ahead) {
+    const size_t tiles = (rows + 7) / 8 * ((columns + RECTIFID_PANEL - 1) / RECTIFID_PANEL);
+    fetching f = {.ahead = ahead, .last = ahead ? ahead->runs * ahead->lines : 0};
+    f.each = tiles > 0 ? (f.last + tiles - 1) / tiles : 0;
     b += first_column * all_pairs;
     for (size_t from = 0; from < columns; from += RECTIFID_PANEL) {
         const size_t width = panel_width(from, columns);
         const uint32_t *right = b + from * all_pairs + first_pair * width;
         switch (width) {
-        case 48: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, 3); break;
-        case 32: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, 2); break;
-        default: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, 1); break;
+        case 48: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 3); break;
+        case 32: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 2); break;
+        default: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 1); break;
         }
     }
 }
@@ -59,33 +95,57 @@ void rectifid_narrow_product(const uint16_t *a, size_t a_stride, const uint32_t 
 // Rows whose numbers stay in the second cache while panels go by.
 static size_t row_block(size_t inner) {
     const size_t rows = (384 << 10) / (2 * inner) / 8 * 8;
-    return rows < 32 ? 32 : rows > RECTIFID_LINEAR_ROWS ? RECTIFID_LINEAR_ROWS : rows;
+    return rows < 32 ? 32 : rows > 256 ? 256 : rows;
+}
+
+// What a linear map writes, and where its next tile begins.
+typedef struct {
+    void *out;
+    const float *bias; // of the panel; NULL for none
+    bool narrow;
+    size_t at, stride;
+} linear_result;
+
+STEP void linear_tile(const uint16_t *x, size_t inner, const uint32_t *b, const linear_result *to, size_t row,
+                      const int rows, const int vectors) {
+    __m512 sums[8][3];
+    for (int v = 0; v < vectors; v++) {
+        const __m512 bias = to->bias ? _mm512_loadu_ps(to->bias + 16 * v) : _mm512_setzero_ps();
+        for (int r = 0; r < rows; r++) sums[r][v] = bias;
+    }
+    fetching nothing = {0};
+    add_pairs(x + row * inner, inner, b, pairs_of(inner), sums, &nothing, rows, vectors);
+    for (int r = 0; r < rows; r++)
+        for (int v = 0; v < vectors; v++) {
+            const size_t at = to->at + (row + (size_t)r) * to->stride + 16 * (size_t)v;
+            if (to->narrow) store_narrow((uint16_t *)to->out + at, sums[r][v]);
+            else _mm512_storeu_ps((float *)to->out + at, sums[r][v]);
+        }
+}
+
+STEP void linear_panel(const uint16_t *x, size_t inner, const uint32_t *b, const linear_result *to, size_t row,
+                       size_t last, const int vectors) {
+    for (; row + 8 <= last; row += 8) linear_tile(x, inner, b, to, row, 8, vectors);
+    for (; row + 4 <= last; row += 4) linear_tile(x, inner, b, to, row, 4, vectors);
+    for (; row < last; row++) linear_tile(x, inner, b, to, row, 1, vectors);
 }
 
 NARROW
-static void write_rows(const float *sums, const float *bias, void *out, bool narrow, size_t at, size_t stride,
-                       size_t rows, size_t width) {
-    for (size_t c = 0; c < width; c += 16) {
-        const __m512 shift = bias ? _mm512_loadu_ps(bias + c) : _mm512_setzero_ps();
-        for (size_t r = 0; r < rows; r++) {
-            const __m512 sum = _mm512_add_ps(_mm512_loadu_ps(sums + r * RECTIFID_PANEL + c), shift);
-            if (narrow) store_narrow((uint16_t *)out + at + r * stride + c, sum);
-            else _mm512_storeu_ps((float *)out + at + r * stride + c, sum);
-        }
-    }
-}
-
 void rectifid_narrow_linear(const uint16_t *x, size_t inner, const uint32_t *matrix, size_t outputs, const float *bias,
                             void *out, bool narrow, size_t first_row, size_t last_row, size_t first_panel,
-                            size_t last_panel, float *scratch) {
+                            size_t last_panel) {
     const size_t block = row_block(inner), pairs = pairs_of(inner);
     for (size_t row = first_row; row < last_row; row += block) {
-        const size_t rows = last_row - row < block ? last_row - row : block;
+        const size_t last = last_row - row < block ? last_row : row + block;
         for (size_t panel = first_panel; panel < last_panel; panel++) {
-            const size_t column = panel * RECTIFID_PANEL, width = panel_width(column, outputs);
-            rectifid_narrow_product(x + row * inner, inner, matrix, pairs, 0, pairs, column, scratch, RECTIFID_PANEL, rows,
-                                    width, false);
-            write_rows(scratch, bias ? bias + column : NULL, out, narrow, row * outputs + column, outputs, rows, width);
+            const size_t column = panel * RECTIFID_PANEL;
+            const linear_result to = {out, bias ? bias + column : NULL, narrow, column, outputs};
+            const uint32_t *b = matrix + column * pairs;
+            switch (panel_width(column, outputs)) {
+            case 48: linear_panel(x, inner, b, &to, row, last, 3); break;
+            case 32: linear_panel(x, inner, b, &to, row, last, 2); break;
+            default: linear_panel(x, inner, b, &to, row, last, 1); break;
+            }
         }
     }
 }
@@ -96,17 +156,17 @@ bool rectifid_has_narrow_product(void) { return false; }
 
 void rectifid_narrow_product(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t all_pairs,
                              size_t first_pair, size_t pairs, size_t first_column, float *c, size_t c_stride,
-                             size_t rows, size_t columns, bool accumulate) {
+                             size_t rows, size_t columns, bool accumulate, const rectifid_ahead *ahead) {
     (void)a, (void)a_stride, (void)b, (void)all_pairs, (void)first_pair, (void)pairs, (void)first_column, (void)c;
-    (void)c_stride, (void)rows, (void)columns, (void)accumulate;
+    (void)c_stride, (void)rows, (void)columns, (void)accumulate, (void)ahead;
     __builtin_trap();
 }
 
 void rectifid_narrow_linear(const uint16_t *x, size_t inner, const uint32_t *matrix, size_t outputs, const float *bias,
                             void *out, bool narrow, size_t first_row, size_t last_row, size_t first_panel,
-                            size_t last_panel, float *scratch) {
+                            size_t last_panel) {
     (void)x, (void)inner, (void)matrix, (void)outputs, (void)bias, (void)out, (void)narrow, (void)first_row;
-    (void)last_row, (void)first_panel, (void)last_panel, (void)scratch;
+    (void)last_row, (void)first_panel, (void)last_panel;
     __builtin_trap();
 }
 

@@ -30,9 +30,9 @@ static size_t row_stride(const rectifid_winograd_picture *p) { return p->channel
 
 size_t rectifid_winograd_block(const rectifid_winograd_picture *p) {
     // Few channels: what a block holds stays in the second cache. Many: a block must be large enough to be worth
-    // streaming the filter, and its rows come from the third.
+    // streaming the filter, or transposing it, and its rows come from the third.
     const size_t bytes = points_of(p) * (2 * row_stride(p) + 4 * RECTIFID_PANEL), fits = (640 << 10) / bytes / 8 * 8;
-    return fits < 32 ? 64 : fits > 96 ? 96 : fits;
+    return fits < 32 ? p->transposes ? 128 : 64 : fits > 96 ? 96 : fits;
 }
 
 typedef struct {
@@ -199,29 +199,49 @@ static void write_panel(const rectifid_winograd_picture *p, const workplace *w, 
     }
 }
 
+// A panel of a point's matrix as it lies in the filter, to be transposed: pieces of other panels, which the processor does not
+// foresee.
+static rectifid_ahead source_of(const rectifid_winograd_picture *p, const uint32_t *filter, size_t point, size_t panel) {
+    const size_t words = rectifid_packed_words(p->channels, p->outputs), inner = p->outputs / 2;
+    const size_t from = panel * RECTIFID_PANEL, width = panel_width(from, p->outputs);
+    const uint32_t *matrix = filter + transposed_point(p->kind, point) * words;
+    return (rectifid_ahead){matrix + from / 2 * RECTIFID_PANEL, p->channels / RECTIFID_PANEL,
+                            width / 2 * RECTIFID_PANEL / 16, RECTIFID_PANEL * inner * sizeof *matrix};
+}
+
+// The products of all points with one of the filter's panels.
+static void multiply_points(const rectifid_winograd_picture *p, const workplace *w, const uint32_t *filter, size_t tiles,
+                            size_t panel) {
+    const size_t pairs = p->channels / 2, words = rectifid_packed_words(p->channels, p->outputs);
+    const size_t column = panel * RECTIFID_PANEL, width = panel_width(column, p->outputs), points = points_of(p);
+    // Where a tile has one result, its points' products are summed at once.
+    const bool sums = results_of(p->kind) == 1;
+    for (size_t point = 0; point < points; point++) {
+        const uint32_t *right = filter + point * words + column * pairs;
+        rectifid_ahead ahead = {0};
+        if (p->transposes) {
+            const uint32_t *matrix = filter + transposed_point(p->kind, point) * words;
+            rectifid_transpose_panel(matrix, p->outputs, p->channels, panel, w->panel);
+            right = w->panel;
+            if (point + 1 < points) ahead = source_of(p, filter, point + 1, panel);
+            else if (column + width < p->outputs) ahead = source_of(p, filter, 0, panel + 1);
+        }
+        rectifid_narrow_product(w->points + point * w->apart, w->stride, right, pairs, 0, pairs, 0,
+                                w->products + (sums ? 0 : point * w->block * RECTIFID_PANEL), RECTIFID_PANEL, tiles,
+                                width, sums && point > 0, ahead.runs > 0 ? &ahead : NULL);
+    }
+}
+
 void rectifid_winograd(const rectifid_winograd_picture *p, const uint16_t *x, const uint32_t *filter,
                        const float *bias, void *out, size_t first, size_t last, size_t first_panel,
                        size_t last_panel, void *scratch) {
     const workplace w = arranged(p, scratch);
-    const size_t pairs = p->channels / 2, words = rectifid_packed_words(p->channels, p->outputs);
-    // Where a tile has one result, its points' products are summed at once.
-    const bool sums = results_of(p->kind) == 1;
     memset(w.zeros, 0, p->channels * sizeof *w.zeros);
     transform_tiles(p, &w, x, first, last);
     for (size_t panel = first_panel; panel < last_panel; panel++) {
-        const size_t column = panel * RECTIFID_PANEL, width = panel_width(column, p->outputs);
-        for (size_t point = 0; point < points_of(p); point++) {
-            const uint32_t *right = filter + point * words + column * pairs;
-            if (p->transposes) {
-                const uint32_t *matrix = filter + transposed_point(p->kind, point) * words;
-                rectifid_transpose_panel(matrix, p->outputs, p->channels, panel, w.panel);
-                right = w.panel;
-            }
-            rectifid_narrow_product(w.points + point * w.apart, w.stride, right, pairs, 0, pairs, 0,
-                                    w.products + (sums ? 0 : point * w.block * RECTIFID_PANEL), RECTIFID_PANEL,
-                                    last - first, width, sums && point > 0);
-        }
-        write_panel(p, &w, bias, out, first, last, column, width);
+        const size_t column = panel * RECTIFID_PANEL;
+        multiply_points(p, &w, filter, last - first, panel);
+        write_panel(p, &w, bias, out, first, last, column, panel_width(column, p->outputs));
     }
 }
 

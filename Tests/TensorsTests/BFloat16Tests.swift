@@ -187,6 +187,24 @@ import Testing
         expectClose(narrow.logSumExp, wide.logSumExp, within: 1e-5, "sums")
     }
 
+    /// Every block of keys is above, or far below, all before it: earlier exponentials are scaled down again and again.
+    @Test(arguments: [0.02, 1, 40, -0.02, -40]) func attentionWhoseScoresRise(slope: Double) throws {
+        var random = SeededNumbers(seed: 13)
+        let (queries, keys, size) = (70, 1030, 16)
+        let q = try rounded(try Tensor(repeating: 1, shape: [1, queries, size]))
+        let rising = (0..<keys).flatMap { key in
+            [Float](repeating: Float(slope) * Float(key - keys / 2) / Float(size), count: size)
+        }
+        let k = try rounded(try Tensor(rising, shape: [1, keys, size]))
+        let v = try rounded(try random.tensor([1, keys, size]))
+        let wide = try cpu.attention(q, k, v, heads: 1, causal: false)
+        let narrow = try cpu.attention(
+            try q.converted(to: .bfloat16), try k.converted(to: .bfloat16), try v.converted(to: .bfloat16), heads: 1,
+            causal: false)
+        expectClose(narrow.output, wide.output, within: 6e-3, "output")
+        expectClose(narrow.logSumExp, wide.logSumExp, within: 1e-5, "sums")
+    }
+
     /// Operations that compute in float32 only take the other format as well.
     @Test func everyOtherOperationTakesEitherFormat() throws {
         var random = SeededNumbers(seed: 12)

@@ -1,19 +1,38 @@
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-// Attention whose scores are looked at block by block, in the manner of Dao and others 2022 (arXiv 2205.14135): `stride`
-// numbers lie between rows of scores and of what is made of them, which is bfloat16. Rows get zeros up to a multiple of 16.
-// The first two run where rectifid_has_narrow_product() only.
+// Attention whose scores are looked at block by block, in the manner of Dao and others 2022 (arXiv 2205.14135), in
+// bfloat16 with float32 sums. rectifid_attention_scores() and rectifid_attention_slopes() run where
+// rectifid_has_narrow_product() only.
 
-/// p = exp(scale * s - top) for a block of keys; `top` and `sum` of all blocks so far go on, and what is made of the
-/// blocks before must be multiplied by `rescale`.
-void rectifid_softmax_block(const float *s, float scale, uint16_t *p, float *top, float *sum, float *rescale,
-                            size_t rows, size_t c, size_t stride);
+/// What the probabilities of a block of an attention are made of: `rows` queries, `stride` numbers apart, and `columns` keys,
+/// transposed and packed as a factor of `size` (even) x `columns`.
+typedef struct {
+    const uint16_t *q;
+    const uint32_t *keys;
+    size_t stride, size, rows, columns;
+    float scale;
+    /// The first block of keys that these rows meet.
+    bool first;
+    /// Rows `p_stride` apart, which get zeros up to a multiple of 16.
+    uint16_t *p;
+    size_t p_stride;
+    /// [rows]: about the highest score so far, times the binary logarithm of e.
+    float *top;
+    /// [rows, 16]: sums of the exponentials so far; zeros before the first block.
+    float *sums;
+    /// [rows]: what is made of the blocks before must be multiplied by that.
+    float *rescale;
+} rectifid_scores;
+
+/// p = exp(scale * q k - top), and the rest goes on; scores never leave registers.
+void rectifid_attention_scores(const rectifid_scores *x);
 /// x[r] *= scale[r] for rows of c.
 void rectifid_scale_rows(float *x, const float *scale, size_t rows, size_t c);
-/// lse = top + log(sum), inverse = 1 / sum.
-void rectifid_log_sums(const float *top, const float *sum, float *lse, float *inverse, size_t rows);
+/// From what rectifid_attention_scores() left: lse = log of the sum of exp(scale * q k), inverse = 1 / sum of exp(.. - top).
+void rectifid_log_sums(const float *top, const float *sums, float *lse, float *inverse, size_t rows);
 /// out[r] = sum of a[r] b[r] over c columns, rows `stride` apart.
 void rectifid_row_dots(const uint16_t *a, const uint16_t *b, size_t stride, float *out, size_t rows, size_t c);
 

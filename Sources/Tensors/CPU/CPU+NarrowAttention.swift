@@ -22,10 +22,10 @@ extension CPU {
         }
         let lse = try Storage(floats: plan.units * plan.queries, operation: "attention")
         let sums = lse.base.assumingMemoryBound(to: Float.self)
+        let scratch = try Scratch(bytes: NarrowAttentionBlock.bytes(plan), parts: threads, "attention")
         let output = try Tensor.building(q.shape, .bfloat16, "attention") { out in
-            split(plan.units * plan.queryBlocks, grain: plan.grain) { part in
-                let block = NarrowAttentionBlock(plan)
-                defer { block.deallocate() }
+            split(plan.units * plan.queryBlocks, grain: plan.grain, scratch) { part, memory in
+                let block = NarrowAttentionBlock(plan, in: memory)
                 for index in part {
                     let (unit, rows) = (index / plan.queryBlocks, plan.rows(index % plan.queryBlocks))
                     block.attend(
@@ -53,9 +53,11 @@ extension CPU {
         let shares = try Storage(
             floats: plan.units * parts * plan.queries * plan.paddedSize, operation: "attention gradient")
         let sums = shares.base.assumingMemoryBound(to: Float.self)
-        split(plan.units * parts, grain: 1) { range in
-            let work = NarrowAttentionGradient(plan, keysAndValues: keysAndValues)
-            defer { work.deallocate() }
+        let scratch = try Scratch(
+            bytes: NarrowAttentionGradient.bytes(plan, keysAndValues: keysAndValues), parts: threads,
+            "attention gradient")
+        split(plan.units * parts, grain: 1, scratch) { range, memory in
+            let work = NarrowAttentionGradient(plan, keysAndValues: keysAndValues, in: memory)
             for index in range {
                 let (unit, part) = (index / parts, index % parts)
                 let query = plan.queryOffset(unit, plan.rows(0)), key = plan.keyOffset(unit)

@@ -25,7 +25,7 @@
                     images: input[0], height: dy.shape[1], width: dy.shape[2], channels: filter.outputs,
                     outputs: filter.channels, transposes: false, narrow_result: result == .bfloat16)
                 // Every block of tiles would transpose the filter anew: cheaper than a round through memory for a few.
-                picture.transposes = rectifid_winograd_tiles(&picture) <= 4 * rectifid_winograd_block(&picture)
+                picture.transposes = rectifid_winograd_tiles(&picture) <= 256
                 return try run(
                     picture, try dy.converted(to: .bfloat16),
                     picture.transposes ? filter.words : try transposed(filter), bias: nil, input, result,
@@ -41,7 +41,8 @@
             var picture = picture
             let plan = TilePlan(
                 tiles: rectifid_winograd_tiles(&picture), block: rectifid_winograd_block(&picture),
-                panels: rectifid_packed_panels(picture.outputs), filterNumbers: words.shape.count, threads: threads)
+                panels: rectifid_packed_panels(picture.outputs), filterNumbers: words.shape.count,
+                turnsPanels: picture.transposes, threads: threads)
             let scratch = try Scratch(
                 bytes: rectifid_winograd_scratch_bytes(&picture), parts: threads, operation)
             return try Tensor.building(shape, result, operation) { out in

@@ -3,29 +3,35 @@ internal import CKernels
 /// One thread's memory for a block of queries of an attention, and what is done in it.
 struct NarrowAttentionBlock {
     private let plan: NarrowAttentionPlan
-    private let scores, sums: UnsafeMutablePointer<Float>
-    private let probabilities: UnsafeMutablePointer<UInt16>
-    /// Of each row: the highest score so far, the sum of exponentials, and what earlier blocks are multiplied by.
-    private let top, total, rescale: UnsafeMutablePointer<Float>
+    private let queries, probabilities: UnsafeMutablePointer<UInt16>
+    private let sums: UnsafeMutablePointer<Float>
+    /// Of each row: the highest score so far, sums of exponentials, and what earlier blocks are multiplied by.
+    private let top, totals, rescale: UnsafeMutablePointer<Float>
 
     private static let stride = NarrowAttentionPlan.keyBlock
     private static let rows = NarrowAttentionPlan.queryBlock
 
-    init(_ plan: NarrowAttentionPlan) {
-        self.plan = plan
-        scores = .allocate(capacity: NarrowAttentionBlock.rows * NarrowAttentionBlock.stride)
-        probabilities = .allocate(capacity: NarrowAttentionBlock.rows * NarrowAttentionBlock.stride)
-        sums = .allocate(capacity: NarrowAttentionBlock.rows * plan.paddedSize)
-        top = .allocate(capacity: 3 * NarrowAttentionBlock.rows)
-        total = top + NarrowAttentionBlock.rows
-        rescale = total + NarrowAttentionBlock.rows
+    /// - Parameter memory: Where a thread's arrays are cut from; ``bytes(_:)`` says how much.
+    init(_ plan: NarrowAttentionPlan, in memory: UnsafeMutableRawPointer) {
+        var cursor = ScratchCursor(memory)
+        self.init(plan, &cursor)
     }
 
-    func deallocate() {
-        scores.deallocate()
-        probabilities.deallocate()
-        sums.deallocate()
-        top.deallocate()
+    static func bytes(_ plan: NarrowAttentionPlan) -> Int {
+        var cursor = ScratchCursor()
+        _ = NarrowAttentionBlock(plan, &cursor)
+        return cursor.bytes
+    }
+
+    private init(_ plan: NarrowAttentionPlan, _ cursor: inout ScratchCursor) {
+        let (rows, stride) = (NarrowAttentionBlock.rows, NarrowAttentionBlock.stride)
+        self.plan = plan
+        queries = cursor.take(rows * plan.size)
+        probabilities = cursor.take(rows * stride)
+        sums = cursor.take(rows * plan.paddedSize)
+        top = cursor.take(rows)
+        totals = cursor.take(16 * rows)
+        rescale = cursor.take(rows)
     }
 
     /// Output rows and their log-sum-exp.
@@ -33,24 +39,31 @@ struct NarrowAttentionBlock {
         _ q: UnsafePointer<UInt16>, _ keys: UnsafePointer<UInt32>, _ values: UnsafePointer<UInt32>, _ rows: Int,
         _ logSumExp: UnsafeMutablePointer<Float>, into out: UnsafeMutablePointer<UInt16>
     ) {
-        let (pairs, keyPairs, stride) = (plan.size / 2, (plan.keys + 1) / 2, NarrowAttentionBlock.stride)
-        top.update(repeating: -.greatestFiniteMagnitude / 4, count: rows)
-        total.update(repeating: 0, count: rows)
-        for block in 0..<plan.keyBlocks {
-            let columns = plan.columns(block)
-            rectifid_narrow_product(
-                q, plan.width, keys, pairs, 0, pairs, columns.lowerBound, scores, stride, rows, columns.count, false)
-            rectifid_softmax_block(
-                scores, plan.scale, probabilities, top, total, rescale, rows, columns.count, stride)
-            if block > 0 { rectifid_scale_rows(sums, rescale, rows, plan.paddedSize) }
-            rectifid_narrow_product(
-                probabilities, stride, values, keyPairs, columns.lowerBound / 2, (columns.count + 1) / 2, 0, sums,
-                plan.paddedSize, rows, plan.size, block > 0)
-        }
-        rectifid_log_sums(top, total, logSumExp, rescale, rows)
+        totals.update(repeating: 0, count: 16 * rows)
+        for row in 0..<rows { (queries + row * plan.size).update(from: q + row * plan.width, count: plan.size) }
+        for block in 0..<plan.keyBlocks { add(keys, values, rows, block) }
+        rectifid_log_sums(top, totals, logSumExp, rescale, rows)
         rectifid_scale_rows(sums, rescale, rows, plan.paddedSize)
         for row in 0..<rows {
             rectifid_narrow_bfloat16(sums + row * plan.paddedSize, out + row * plan.width, plan.size)
         }
+    }
+
+    /// A block of keys and values.
+    private func add(
+        _ keys: UnsafePointer<UInt32>, _ values: UnsafePointer<UInt32>, _ rows: Int, _ block: Int
+    ) {
+        let columns = plan.columns(block), stride = NarrowAttentionBlock.stride
+        var scores = rectifid_scores(
+            q: queries, keys: keys + columns.lowerBound * (plan.size / 2), stride: plan.size, size: plan.size,
+            rows: rows,
+            columns: columns.count, scale: plan.scale, first: block == 0, p: probabilities, p_stride: stride, top: top,
+            sums: totals, rescale: rescale)
+        rectifid_attention_scores(&scores)
+        if block > 0 { rectifid_scale_rows(sums, rescale, rows, plan.paddedSize) }
+        rectifid_narrow_product(
+            probabilities, stride, values, (plan.keys + 1) / 2, columns.lowerBound / 2, (columns.count + 1) / 2, 0,
+            sums,
+            plan.paddedSize, rows, plan.size, block > 0, nil)
     }
 }

@@ -16,6 +16,8 @@ struct NarrowAttentionGradient {
     private let plan: NarrowAttentionPlan
     private let keysAndValues: Bool
     private let delta, keySums, valueSums: UnsafeMutablePointer<Float>
+    /// Rows of the head's q and dy one behind the other: as they come they lie in as many pages as all heads together.
+    private let queries, slopes: UnsafeMutablePointer<UInt16>
     private let scoreSlopes, transposedQueries, transposedSlopes: UnsafeMutablePointer<UInt16>
     private let keysForScores, valuesForSlopes, keysForQueries: UnsafeMutablePointer<UInt32>
     private let packedProbabilities, packedSlopes: UnsafeMutablePointer<UInt32>
@@ -23,29 +25,37 @@ struct NarrowAttentionGradient {
     private static let stride = NarrowAttentionPlan.keyBlock
     private static let rows = NarrowAttentionPlan.queryBlock
 
-    init(_ plan: NarrowAttentionPlan, keysAndValues: Bool) {
-        let (rows, stride) = (NarrowAttentionGradient.rows, NarrowAttentionGradient.stride)
-        let (block, side) = (Int(rectifid_packed_words(rows, stride)), plan.size * rows * plan.queryBlocks)
-        self.plan = plan
-        self.keysAndValues = keysAndValues
-        delta = .allocate(capacity: plan.queries)
-        keySums = .allocate(capacity: keysAndValues ? plan.size * stride : 1)
-        valueSums = .allocate(capacity: keysAndValues ? plan.size * stride : 1)
-        scoreSlopes = .allocate(capacity: rows * stride)
-        transposedQueries = .allocate(capacity: keysAndValues ? side : 1)
-        transposedSlopes = .allocate(capacity: keysAndValues ? side : 1)
-        keysForScores = .allocate(capacity: Int(rectifid_packed_words(plan.size, stride)))
-        valuesForSlopes = .allocate(capacity: Int(rectifid_packed_words(plan.size, stride)))
-        keysForQueries = .allocate(capacity: Int(rectifid_packed_words(stride, plan.size)))
-        packedProbabilities = .allocate(capacity: keysAndValues ? block : 1)
-        packedSlopes = .allocate(capacity: keysAndValues ? block : 1)
+    /// - Parameter memory: Where a thread's arrays are cut from; ``bytes(_:keysAndValues:)`` says how much.
+    init(_ plan: NarrowAttentionPlan, keysAndValues: Bool, in memory: UnsafeMutableRawPointer) {
+        var cursor = ScratchCursor(memory)
+        self.init(plan, keysAndValues: keysAndValues, &cursor)
     }
 
-    func deallocate() {
-        for memory in [delta, keySums, valueSums] { memory.deallocate() }
-        for memory in [scoreSlopes, transposedQueries, transposedSlopes] { memory.deallocate() }
-        for memory in [keysForScores, valuesForSlopes, keysForQueries] { memory.deallocate() }
-        for memory in [packedProbabilities, packedSlopes] { memory.deallocate() }
+    static func bytes(_ plan: NarrowAttentionPlan, keysAndValues: Bool) -> Int {
+        var cursor = ScratchCursor()
+        _ = NarrowAttentionGradient(plan, keysAndValues: keysAndValues, &cursor)
+        return cursor.bytes
+    }
+
+    private init(_ plan: NarrowAttentionPlan, keysAndValues: Bool, _ cursor: inout ScratchCursor) {
+        let (rows, stride) = (NarrowAttentionGradient.rows, NarrowAttentionGradient.stride)
+        let block = Int(rectifid_packed_words(rows, stride)), size = plan.size
+        self.plan = plan
+        self.keysAndValues = keysAndValues
+        delta = cursor.take(plan.queries)
+        queries = cursor.take(plan.queries * size)
+        slopes = cursor.take(plan.queries * size)
+        scoreSlopes = cursor.take(rows * stride)
+        keysForScores = cursor.take(Int(rectifid_packed_words(size, stride)))
+        valuesForSlopes = cursor.take(Int(rectifid_packed_words(size, stride)))
+        keysForQueries = cursor.take(Int(rectifid_packed_words(stride, size)))
+        let ifAsked = keysAndValues ? 1 : 0
+        keySums = cursor.take(ifAsked * size * stride)
+        valueSums = cursor.take(ifAsked * size * stride)
+        transposedQueries = cursor.take(ifAsked * size * rows * plan.queryBlocks)
+        transposedSlopes = cursor.take(ifAsked * size * rows * plan.queryBlocks)
+        packedProbabilities = cursor.take(ifAsked * block)
+        packedSlopes = cursor.take(ifAsked * block)
     }
 
     /// What `blocks` of keys give to the queries' derivative, sums [queries, paddedSize], and the derivatives of those keys
@@ -61,7 +71,7 @@ struct NarrowAttentionGradient {
             rectifid_pack_transposed(head.v + first, plan.width, columns.count, plan.size, valuesForSlopes)
             rectifid_pack(head.k + first, plan.width, columns.count, plan.size, keysForQueries)
             for index in 0..<plan.queryBlocks {
-                add(head, index, columns.count, into: sums, accumulate: block > blocks.lowerBound)
+                add(head.logSumExp, index, columns.count, into: sums, accumulate: block > blocks.lowerBound)
             }
             guard let dk, let dv else { continue }
             let stride = NarrowAttentionGradient.stride
@@ -70,18 +80,19 @@ struct NarrowAttentionGradient {
         }
     }
 
-    /// Of all queries: delta, and what stands left of a block's P and dS.
+    /// Of all queries: delta, their own rows, and what stands left of a block's P and dS.
     private func prepare(_ head: Head) {
-        rectifid_row_dots(head.dy, head.output, plan.width, delta, plan.queries, plan.size)
+        let (size, stride) = (plan.size, NarrowAttentionGradient.rows)
+        rectifid_row_dots(head.dy, head.output, plan.width, delta, plan.queries, size)
+        for row in 0..<plan.queries {
+            (queries + row * size).update(from: head.q + row * plan.width, count: size)
+            (slopes + row * size).update(from: head.dy + row * plan.width, count: size)
+        }
         guard keysAndValues else { return }
         for index in 0..<plan.queryBlocks {
-            let rows = plan.rows(index), from = rows.lowerBound * plan.width
-            rectifid_transpose_halves(
-                head.q + from, plan.width, transposedQueries + side(index), NarrowAttentionGradient.rows, rows.count,
-                plan.size)
-            rectifid_transpose_halves(
-                head.dy + from, plan.width, transposedSlopes + side(index), NarrowAttentionGradient.rows, rows.count,
-                plan.size)
+            let rows = plan.rows(index), from = rows.lowerBound * size
+            rectifid_transpose_halves(queries + from, size, transposedQueries + side(index), stride, rows.count, size)
+            rectifid_transpose_halves(slopes + from, size, transposedSlopes + side(index), stride, rows.count, size)
         }
     }
 
@@ -89,19 +100,20 @@ struct NarrowAttentionGradient {
 
     /// A block of queries with a block of keys.
     private func add(
-        _ head: Head, _ index: Int, _ columns: Int, into sums: UnsafeMutablePointer<Float>, accumulate: Bool
+        _ logSumExp: UnsafePointer<Float>, _ index: Int, _ columns: Int, into sums: UnsafeMutablePointer<Float>,
+        accumulate: Bool
     ) {
-        let rows = plan.rows(index), from = rows.lowerBound * plan.width, stride = NarrowAttentionGradient.stride
-        var slopes = rectifid_slopes(
-            q: head.q + from, dy: head.dy + from, keys: keysForScores, values: valuesForSlopes, stride: plan.width,
+        let rows = plan.rows(index), from = rows.lowerBound * plan.size, stride = NarrowAttentionGradient.stride
+        var block = rectifid_slopes(
+            q: queries + from, dy: slopes + from, keys: keysForScores, values: valuesForSlopes, stride: plan.size,
             size: plan.size, rows: rows.count, columns: columns, scale: plan.scale,
-            lse: head.logSumExp + rows.lowerBound, delta: delta + rows.lowerBound, ds: scoreSlopes, ds_stride: stride,
+            lse: logSumExp + rows.lowerBound, delta: delta + rows.lowerBound, ds: scoreSlopes, ds_stride: stride,
             packed_p: keysAndValues ? packedProbabilities : nil, packed_ds: keysAndValues ? packedSlopes : nil)
-        rectifid_attention_slopes(&slopes)
+        rectifid_attention_slopes(&block)
         let keyPairs = (columns + 1) / 2
         rectifid_narrow_product(
             scoreSlopes, stride, keysForQueries, keyPairs, 0, keyPairs, 0, sums + rows.lowerBound * plan.paddedSize,
-            plan.paddedSize, rows.count, plan.size, accumulate)
+            plan.paddedSize, rows.count, plan.size, accumulate, nil)
         guard keysAndValues else { return }
         add(transposedQueries + side(index), packedSlopes, rows.count, columns, to: keySums, accumulate: index > 0)
         add(
@@ -117,6 +129,6 @@ struct NarrowAttentionGradient {
         let pairs = (rows + 1) / 2
         rectifid_narrow_product(
             left, NarrowAttentionGradient.rows, right, pairs, 0, pairs, 0, sums, NarrowAttentionGradient.stride,
-            plan.size, columns, accumulate)
+            plan.size, columns, accumulate, nil)
     }
 }

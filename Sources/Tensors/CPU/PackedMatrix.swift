@@ -75,25 +75,22 @@
             return PackedMatrix(inputs: outputs, outputs: inputs, words: words)
         }
 
-        /// Every thread takes rows, or panels where these are few.
+        /// Every thread takes rows, or panels where rows are few: then each reads its part of the weights alone.
         private func multiply(
             _ x: Tensor, _ weights: PackedMatrix, bias: Tensor?, result: Precision, _ operation: String
         ) throws(TensorError) -> Tensor {
             let shape = try x.shape.replacing(axis: -1, with: weights.outputs)
             let x = try x.converted(to: .bfloat16)
             let (rows, panels) = (x.shape.rows, rectifid_packed_panels(weights.outputs))
-            let byRows = rows >= 64 * threads || rows >= 4 * 48 * panels
+            let byRows = rows >= 128 * threads || rows >= 4 * 48 * panels
             let perUnit = max(1, (byRows ? 1 : rows * 48) * weights.inputs * (byRows ? weights.outputs : 1))
-            let scratch = try Scratch(
-                bytes: Int(RECTIFID_LINEAR_ROWS * RECTIFID_PANEL) * MemoryLayout<Float>.stride, parts: threads,
-                operation)
             return try Tensor.building(shape, result, operation) { out in
-                split(byRows ? rows : panels, grain: max(1, (1 << 20) / perUnit), scratch) { part, memory in
+                split(byRows ? rows : panels, grain: max(1, (1 << 20) / perUnit)) { part in
                     let (own, ownPanels) = byRows ? (part, 0..<panels) : (0..<rows, part)
                     rectifid_narrow_linear(
                         x.halves, weights.inputs, weights.pointer, weights.outputs, bias?.pointer, out,
                         result == .bfloat16, own.lowerBound, own.upperBound, ownPanels.lowerBound,
-                        ownPanels.upperBound, memory.assumingMemoryBound(to: Float.self))
+                        ownPanels.upperBound)
                 }
             }
         }

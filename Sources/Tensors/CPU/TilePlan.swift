@@ -19,12 +19,13 @@ struct TilePlan {
     ///   - block: Tiles of a block at most, a multiple of 8.
     ///   - panels: Of the filter.
     ///   - filterNumbers: Of the transformed filter: what a tile is multiplied by.
-    init(tiles: Int, block: Int, panels: Int, filterNumbers: Int, threads: Int) {
+    ///   - turnsPanels: Every block turns the panels as it goes, so that there should be as few blocks as possible.
+    init(tiles: Int, block: Int, panels: Int, filterNumbers: Int, turnsPanels: Bool = false, threads: Int) {
         (self.tiles, self.panels) = (tiles, panels)
         let needed = (tiles + block - 1) / block
         // As many for every thread, where that leaves them large enough.
         let even = (needed + threads - 1) / threads * threads
-        blocks = max(1, min(even, max(needed, tiles / TilePlan.leastTiles)))
+        blocks = max(1, min(even, max(needed, turnsPanels ? 0 : tiles / TilePlan.leastTiles)))
         groups = min(panels, (threads + blocks - 1) / blocks)
         grain = max(1, TilePlan.workGrain * blocks * groups / max(1, filterNumbers * tiles))
     }
