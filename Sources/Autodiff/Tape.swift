@@ -12,12 +12,21 @@ public final class Tape {
     struct Record {
         /// Positions of the tracked inputs; empty for a variable that `track` made.
         let inputs: [Int]
-        let pullback: Pullback?
+        /// Nil too where it was given up.
+        var pullback: Pullback?
+
+        var isReleased: Bool { pullback == nil && !inputs.isEmpty }
     }
 
-    private(set) var records: [Record?] = []
+    var records: [Record?] = []
+    /// Operations that can run again, in the order of their positions; none unless the tape is releasable.
+    var segments: [Segment] = []
+    /// The segment whose operations are running, for the first or the second time.
+    var openSegment: Segment?
+    let isReleasable: Bool
 
-    public init() {}
+    /// - Parameter isReleasable: Whether ``release()`` is to find something, for which a little more is kept.
+    public init(isReleasable: Bool = false) { self.isReleasable = isReleasable }
 
     /// Number of operations on the tape.
     public var count: Int { records.count }
@@ -29,6 +38,10 @@ public final class Tape {
     }
 
     func record(_ value: Tensor, inputs: [Int], pullback: @escaping Pullback) -> Variable {
+        if let position = openSegment?.nextPosition() {
+            records[position]?.pullback = pullback
+            return Variable(tensor: value, tape: self, position: position)
+        }
         records.append(Record(inputs: inputs, pullback: pullback))
         return Variable(tensor: value, tape: self, position: records.count - 1)
     }
@@ -90,22 +103,33 @@ public final class Tape {
         var pending: [Int: Tensor] = [end: seed]
         var found: [Int: Tensor] = [:]
         for position in stride(from: end, through: wanted.min() ?? 0, by: -1) {
-            guard let record = records[position] else {
+            guard records[position] != nil else {
                 throw TensorError("gradient", "this part of the tape has been differentiated and released already")
             }
-            records[position] = nil
-            guard needed[position], let dy = pending.removeValue(forKey: position) else { continue }
+            let dy = needed[position] ? pending.removeValue(forKey: position) : nil
+            let record = try takeRecord(at: position, complete: dy != nil)
+            guard let dy else { continue }
             if wanted.contains(position) { found[position] = dy }
-            guard let pullback = record.pullback, record.inputs.contains(where: { needed[$0] }) else { continue }
-            for (input, gradient) in zip(record.inputs, try pullback(dy)) where needed[input] {
-                if let other = pending[input] {
-                    pending[input] = try gradient.device.binary(.add, other, gradient, result: gradient.shape)
+            guard let pullback = record?.pullback, let inputs = record?.inputs, inputs.contains(where: { needed[$0] })
+            else { continue }
+            for (input, gradient) in zip(inputs, try pullback(dy)) where needed[input] {
+                if var sum = pending.removeValue(forKey: input) {
+                    try sum.add(gradient)
+                    pending[input] = sum
                 } else {
                     pending[input] = gradient
                 }
             }
         }
         return found
+    }
+
+    /// A record, off the tape; what was given up of it runs again if it is to be complete.
+    private func takeRecord(at position: Int, complete: Bool) throws(TensorError) -> Record? {
+        while let last = segments.last, last.positions.lowerBound > position { segments.removeLast() }
+        if complete, records[position]?.isReleased ?? false { try segments.last?.run(on: self) }
+        defer { records[position] = nil }
+        return records[position]
     }
 
     /// Marks the positions through which a wanted variable influences later ones, so that the walk goes nowhere else.

@@ -2,8 +2,12 @@ public import Tensors
 
 /// Arithmetic, with NumPy's broadcasting, and sums.
 extension Variable {
-    /// Sum, element by element.
-    public func adding(_ other: Variable) throws(TensorError) -> Variable {
+    /// Sum, element by element; in the memory of this variable where nobody else holds it.
+    public consuming func adding(_ other: Variable) throws(TensorError) -> Variable {
+        if shape == other.shape {
+            try tensor.add(other.tensor)
+            return try combine(other, tensor, { (dy) in dy }, { (dy) in dy })
+        }
         let (a, b, result) = try aligned(with: other, "add")
         let value = try device.binary(.add, a, b, result: result)
         return try combine(other, value, { (dy) in dy }, { (dy) in dy })

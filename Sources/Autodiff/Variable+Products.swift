@@ -99,7 +99,11 @@ extension Variable {
                 "attention", shape, keys.shape, "[N, T, C] and [N, S, C] with C divisible by \(heads) heads")
         }
         let (q, k, v) = (tensor, keys.tensor, values.tensor)
-        let (output, lse) = try device.attention(q, k, v, heads: heads, causal: causal)
+        // An element takes two products per key, one of a linear map as many as the map has inputs.
+        let (output, lse) = try costly(if: 2 * keys.shape[1] > shape[2]) { () throws(TensorError) in
+            let (output, lse) = try device.attention(q, k, v, heads: heads, causal: causal)
+            return (output, lse)
+        }
         let tracked = (isTracked, keys.isTracked, values.isTracked)
         return Variable.result(output, of: [self, keys, values]) { (dy) throws(TensorError) in
             let slope = try dy.device.attentionGradient(

@@ -5,7 +5,7 @@ public import Tensors
 /// All operations of networks are methods of this type: with the tape they are recorded, without it they only compute.
 public struct Variable {
     /// The numbers.
-    public let tensor: Tensor
+    public internal(set) var tensor: Tensor
     let tape: Tape?
     let position: Int?
 

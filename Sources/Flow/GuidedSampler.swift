@@ -157,9 +157,17 @@ extension GuidedSampler {
         var tracked: [TrackedStep] = []
         var end: Tensor
 
-        /// Gives up records, the earliest first, while memory is short.
+        /// Gives up records while memory is short: parts of steps, those that run again in the least time for their
+        /// memory, then whole steps, the earliest first.
         mutating func release(while isShort: () -> Bool) {
-            while !tracked.isEmpty, isShort() { tracked.removeFirst() }
+            while !tracked.isEmpty, isShort() {
+                let efforts = tracked.map(\.tape.leastEffort)
+                if let least = efforts.compactMap({ $0 }).min(), let index = efforts.firstIndex(of: least) {
+                    tracked[index].tape.release()
+                } else {
+                    tracked.removeFirst()
+                }
+            }
         }
     }
 
@@ -167,10 +175,11 @@ extension GuidedSampler {
     ///
     /// Each step is on a tape of its own. That is all that both flows need, since the gradient by x_{k+1} is passed to
     /// y_k as it is: d_k is a constant in one, and in the other the anchor gives the value and y_k the derivative.
-    private func forward(iteration: Int, tracked: Bool) throws -> Path {
+    private mutating func forward(iteration: Int, tracked: Bool) throws -> Path {
         var path = Path(end: noise)
         for step in schedule.steps {
-            let tape = tracked && step.index >= first.jacobian ? Tape() : nil
+            let before = noise.device.memoryInUse, peak = noise.device.watchMemory()
+            let tape = tracked && step.index >= first.jacobian ? Tape(isReleasable: memory.releases) : nil
             let x = tape?.track(path.end) ?? Variable(path.end)
             let (velocity, y) = try run(step, at: x)
             let base = anchors.isEmpty ? y.tensor : anchors[step.index]
@@ -179,7 +188,9 @@ extension GuidedSampler {
                 throw GuidanceError.notFinite(.state, iteration: iteration, step: step.index + 1)
             }
             if let tape { path.tracked.append(TrackedStep(tape: tape, start: x, end: y)) }
-            path.release(while: { memory.isShort(used: noise.device.memoryInUse) })
+            memory.note(recording: peak.bytes - before)
+            let isLast = step.index == schedule.steps.count - 1
+            path.release(while: { memory.isShort(used: noise.device.memoryInUse, beforeStep: !isLast) })
             path.states.append(state)
             path.velocities.append(velocity.tensor)
             path.end = state

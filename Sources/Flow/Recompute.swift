@@ -8,8 +8,9 @@ public enum Recompute: Sendable, Hashable {
     case none
     /// No step does; that takes the memory of one step.
     case steps
-    /// As many keep theirs as fit: the last ones, since they are the first to be asked for. While all tensors of the
-    /// process take more than `memory` bytes, the earliest step gives up its own.
+    /// As much is kept as fits. While all tensors of the process take more than `memory` bytes, steps give up parts of
+    /// their activations that are soon computed again, those that take the least time for their memory first; then the
+    /// earliest step all of its own, since the last ones are the first to be asked for.
     case auto(memory: Int)
 
     /// As many as fit into a process of so many bytes, of which 5 % and a quarter GiB, or a fifth where that is less, are for
@@ -29,6 +30,8 @@ struct MemoryWatch {
     /// before the first pass.
     private var working: Int
     private var isMeasured = false
+    /// What running a step and recording it took at most, on the way there.
+    private var recording = 0
 
     init(_ recompute: Recompute) {
         self.recompute = recompute
@@ -39,10 +42,14 @@ struct MemoryWatch {
     /// Whether steps are to be recorded on the way there.
     var records: Bool { recompute != .steps }
 
-    /// Whether a step must give up its activations, with `used` bytes in use beside the objective.
-    func isShort(used: Int) -> Bool {
+    /// Whether records may have to be given up.
+    var releases: Bool { if case .auto = recompute { true } else { false } }
+
+    /// Whether steps must give up activations, with `used` bytes in use beside the objective, before another step is
+    /// recorded or after the last.
+    func isShort(used: Int, beforeStep: Bool = false) -> Bool {
         guard case .auto(let memory) = recompute else { return false }
-        return used + working > memory
+        return used + (beforeStep ? max(working, recording) : working) > memory
     }
 
     /// Corrects the guess once an objective has kept so many bytes for its derivative, which takes half as much again or
@@ -50,6 +57,9 @@ struct MemoryWatch {
     mutating func guess(kept bytes: Int) {
         if !isMeasured { working = bytes / 5 * 8 }
     }
+
+    /// Notes what running a step and recording it took.
+    mutating func note(recording bytes: Int) { recording = max(recording, bytes) }
 
     /// Notes what the objective with its derivative, or a step with its own, took.
     mutating func note(working bytes: Int) {

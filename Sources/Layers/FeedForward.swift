@@ -17,9 +17,15 @@ public struct GatedFeedForward: Sendable {
     }
 
     /// `[.., C]` to the same shape.
-    public func callAsFunction(_ x: Variable) throws(TensorError) -> Variable {
-        try narrow(try widen(x, result: x.tensor.precision).geglu())
+    public func callAsFunction(_ x: Variable) throws(TensorError) -> Variable { try narrowed(try gated(x)) }
+
+    /// Up to the gated unit, `[.., C]` to `[.., inner]`.
+    public func gated(_ x: Variable) throws(TensorError) -> Variable {
+        try widen(x, result: x.tensor.precision).geglu()
     }
+
+    /// From the gated unit on, `[.., inner]` to `[.., C]`; its derivative needs no number of the way there.
+    public func narrowed(_ x: Variable) throws(TensorError) -> Variable { try narrow(x) }
 }
 
 /// Two linear maps with a pointwise non-linearity between them.

@@ -65,7 +65,7 @@ public struct ImageDecoder: Sendable {
         x = try middle1(try input(x))
         if let attention { x = try attention(x) }
         x = try middle2(x)
-        for level in levels { x = try level(x) }
+        for level in levels { x = try level(consume x) }
         return try output(try outputNorm(x)).scaled(by: 0.5, plus: 0.5).clamped(0, 1)
     }
 }
@@ -91,9 +91,8 @@ extension ImageDecoder {
                 isLast ? nil : try weights.convolution("upsamplers.0.conv", from: outputs, to: outputs, repeats: 2)
         }
 
-        func callAsFunction(_ x: Variable) throws(TensorError) -> Variable {
-            var x = x
-            for residual in residuals { x = try residual(x) }
+        func callAsFunction(_ x: consuming Variable) throws(TensorError) -> Variable {
+            for residual in residuals { x = try residual(consume x) }
             guard let upsample else { return x }
             return try upsample(x)
         }

@@ -34,8 +34,10 @@ struct ResidualBlock: Sendable {
     /// `[N, H, W, inputs]` to `[N, H, W, outputs]`.
     ///
     /// - Parameter time: SiLU of the time embedding, `[1, timeWidth]` or `[N, timeWidth]`.
-    func callAsFunction(_ x: Variable, time: Variable? = nil) throws(TensorError) -> Variable {
+    func callAsFunction(_ x: consuming Variable, time: Variable? = nil) throws(TensorError) -> Variable {
         var y = try norm1(x)
+        // Now, so that the input, the largest tensor of a decoder, is not held any longer.
+        if let shortcut { x = try shortcut(x) }
         if let time, let timeProjection {
             let shift = try timeProjection(time)
             if shift.shape[0] == 1 {
@@ -48,6 +50,6 @@ struct ResidualBlock: Sendable {
             y = try convolution1(y, result: precision)
         }
         y = try convolution2(try norm2(y))
-        return try y.adding(try shortcut.map { (map) throws(TensorError) in try map(x) } ?? x)
+        return try (consume y).adding(x)
     }
 }

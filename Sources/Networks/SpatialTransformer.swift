@@ -31,8 +31,13 @@ struct SpatialTransformer: Sendable {
     /// `[N, H, W, C]`, or fewer pictures than the N prompts, to `[N, H, W, C]`.
     func callAsFunction(_ x: Variable, _ text: TextConditioning) throws(TensorError) -> Variable {
         let (n, h, w, c) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])
-        var y = try projectionIn(try norm(x)).reshaped([n, h * w, c])
-        for block in blocks { y = try block(y, text) }
+        func enter(_ x: Variable) throws(TensorError) -> Variable {
+            try projectionIn(try norm(x)).reshaped([n, h * w, c])
+        }
+        var y = blocks.isEmpty ? try enter(x) : x
+        for (index, block) in blocks.enumerated() {
+            y = try block(y, text) { (x) throws(TensorError) in index == 0 ? try enter(x) : x }
+        }
         return try projectionOut(y).reshaped([text.count, h, w, c]).adding(x.underPrompts(text.count))
     }
 }
@@ -43,12 +48,14 @@ private struct TransformerBlock: Sendable {
     private let selfAttention: Attention  // attn1
     private let textAttention: Attention  // attn2
     private let feedForward: GatedFeedForward  // ff.net
+    private let channels: Int
     /// Which of the network's cross-attentions is this block's.
     private let site: Int
 
     init(
         _ weights: Weights, channels: Int, heads: Int, textWidth: Int, sites: inout [Attention]
     ) throws(CheckpointError) {
+        self.channels = channels
         norm1 = try weights.layerNorm("norm1", channels: channels)
         norm2 = try weights.layerNorm("norm2", channels: channels)
         norm3 = try weights.layerNorm("norm3", channels: channels)
@@ -64,10 +71,18 @@ private struct TransformerBlock: Sendable {
     }
 
     /// `[N, T, C]`, or fewer pictures than the N prompts, to `[N, T, C]`.
-    func callAsFunction(_ x: Variable, _ text: TextConditioning) throws(TensorError) -> Variable {
-        var x = try x.adding(try selfAttention(try norm1(x))).underPrompts(text.count)
-        x = try x.adding(try textAttention(try norm2(x), to: text.keysAndValues[site]))
-        return try x.adding(try feedForward(try norm3(x)))
+    ///
+    /// - Parameter entry: What makes that of `x`, before the block.
+    func callAsFunction(
+        _ x: Variable, _ text: TextConditioning, entry: @escaping (Variable) throws(TensorError) -> Variable
+    ) throws(TensorError) -> Variable {
+        let (x, gated) = try x.recomputable(effort: channels) { (x) throws(TensorError) -> (Variable, Variable) in
+            var x = try entry(x)
+            x = try x.adding(try selfAttention(try norm1(x))).underPrompts(text.count)
+            x = try x.adding(try textAttention(try norm2(x), to: text.keysAndValues[site]))
+            return (x, try feedForward.gated(try norm3(x)))
+        }
+        return try x.adding(try feedForward.narrowed(gated))
     }
 }
 

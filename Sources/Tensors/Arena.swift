@@ -155,19 +155,30 @@ final class Arena: Sendable {
         }
     }
 
-    /// Gives free memory back, the largest extents first, while more than so many bytes are in memory.
+    /// Gives free memory back, of the largest extents first, while more than so many bytes are in memory.
     private func release(_ map: inout Map, beyond bytes: Int) {
         while map.idle > 0, map.used + map.idle * Arena.unit > bytes {
             guard let index = map.free.indices.max(by: { map.free[$0].resident < map.free[$1].resident }) else {
                 return
             }
             let extent = map.free[index]
-            if let start = UnsafeMutableRawPointer(bitPattern: base + UInt(extent.start * Arena.unit)) {
-                madvise(start, extent.units * Arena.unit, MADV_DONTNEED)
+            let part = Arena.part(of: extent, enough: map.used + map.idle * Arena.unit - bytes)
+            if let start = UnsafeMutableRawPointer(bitPattern: base + UInt(part.lowerBound * Arena.unit)) {
+                madvise(start, part.count * Arena.unit, MADV_DONTNEED)
             }
-            map.free[index].resident = 0
-            map.idle -= extent.resident
+            let given = part.count < extent.units ? part.count : extent.resident
+            map.free[index].resident -= given
+            map.idle -= given
         }
+    }
+
+    /// What to give back of an extent so that it is enough: large pages near its end where all of it is in memory, since
+    /// the next request takes its beginning and every page that went away comes back slowly; else all.
+    private static func part(of extent: Extent, enough bytes: Int) -> Range<Int> {
+        let page = largePage / unit
+        let end = extent.end / page * page
+        let start = (end - units(bytes)) / page * page
+        return extent.resident == extent.units && start > extent.start ? start..<end : extent.start..<extent.end
     }
 
     /// Counts memory of others as in use, a mapped file's for instance: without it in memory nothing is fast.

@@ -31,6 +31,9 @@ public final class Storage: @unchecked Sendable {
         Arena.shared.lend(byteCount)
     }
 
+    /// Whether it is memory of tensors alone, no mapped file for instance.
+    var isOwned: Bool { owner == nil }
+
     deinit {
         if owner == nil { Arena.shared.give(base, byteCount) } else { Arena.shared.lend(-byteCount) }
     }

@@ -6,7 +6,7 @@ public struct Tensor: Sendable {
     public let shape: Shape
     /// The format of the elements.
     public let precision: Precision
-    let storage: Storage
+    private(set) var storage: Storage
     /// First element within the storage, in elements.
     let offset: Int
 
@@ -111,6 +111,9 @@ public struct Tensor: Sendable {
             shape: try shape.replacing(axis: 0, with: range.count), precision: precision, storage: storage,
             offset: offset + range.lowerBound * stride)
     }
+
+    /// Whether nobody else can see or needs the memory, so that it may be written.
+    mutating func isMemoryUnshared() -> Bool { storage.isOwned && isKnownUniquelyReferenced(&storage) }
 
     /// The machine that holds the memory.
     public var device: any Device { CPU.shared }

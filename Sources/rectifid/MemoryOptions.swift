@@ -5,8 +5,8 @@ import Flow
 struct MemoryOptions: ParsableArguments {
     @Option(
         help: """
-            Which steps run a second time on the way back, to spare memory: none, steps (all of them), or auto, as few \
-            as fit. auto by default. [RECTIFID_RECOMPUTE]
+            Which steps run a second time on the way back, to spare memory: none, steps (all of them), or auto, as \
+            little of them as fits. auto by default. [RECTIFID_RECOMPUTE]
             """)
     var recompute: Mode?
 

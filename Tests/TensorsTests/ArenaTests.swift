@@ -94,4 +94,22 @@ import Testing
         arena.trim()
         #expect(arena.resident == 0)
     }
+
+    /// Of a free extent no more goes than must, in large pages and from its end; asked for once more, the rest goes too.
+    @Test func aLimitTakesLittleMoreThanItMust() throws {
+        let arena = Arena(reserving: 1 << 28), bytes = 32 << 20, page = 2 << 20
+        let memory = try #require(arena.take(bytes))
+        memory.initializeMemory(as: UInt8.self, repeating: 5, count: bytes)
+        arena.give(memory, bytes)
+        arena.limit(to: bytes - (5 << 20))
+        #expect(arena.resident == bytes - 3 * page)
+        let again = try #require(arena.take(bytes))
+        let numbers = UnsafeRawBufferPointer(start: again, count: bytes)
+        #expect(numbers[..<(bytes - 3 * page)].allSatisfy { $0 == 5 })
+        #expect(numbers[(bytes - 3 * page)...].allSatisfy { $0 == 0 })
+        arena.give(again, bytes)
+        arena.limit(to: bytes - page)
+        arena.limit(to: 0)
+        #expect(arena.resident == 0)
+    }
 }
