@@ -77,7 +77,7 @@ INLINE void strip(const float *a, size_t a_stride, const float *b, size_t width,
 
 #if defined(__x86_64__)
 
-PRODUCT(product_512, __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))) {
+PRODUCT(product_512, RECTIFID_TARGET_512) {
     const size_t lines = ahead ? ahead->runs * ahead->lines : 0;
     switch (width) {
     case 48: strip(a, a_stride, b, 48, inner, c, c_stride, rows, accumulate, ahead, 0, lines, 8, 3); break;
@@ -86,27 +86,7 @@ PRODUCT(product_512, __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,a
     }
 }
 
-PRODUCT(product_256, __attribute__((target("avx2,fma")))) { BY_SIXTEENS }
-
-static bool has_avx512(void) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")
-           && __builtin_cpu_supports("avx512vl");
-}
-
-bool rectifid_has_wide_product(void) {
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
-
-#else
-
-bool rectifid_has_wide_product(void) {
-#if defined(__aarch64__)
-    return true;
-#else
-    return false;
-#endif
-}
+PRODUCT(product_256, RECTIFID_TARGET_256) { BY_SIXTEENS }
 
 #endif
 
@@ -114,12 +94,24 @@ PRODUCT(product_default, ) { BY_SIXTEENS }
 
 void rectifid_wide_product(const float *a, size_t a_stride, const float *b, size_t inner, float *c, size_t c_stride,
                            size_t rows, size_t width, bool accumulate, const rectifid_wide_ahead *ahead) {
+    switch (rectifid_wide_level_here()) {
 #if defined(__x86_64__)
-    if (has_avx512()) return product_512(a, a_stride, b, inner, c, c_stride, rows, width, accumulate, ahead);
-    if (rectifid_has_wide_product())
-        return product_256(a, a_stride, b, inner, c, c_stride, rows, width, accumulate, ahead);
+    case RECTIFID_WIDE_AVX512:
+        return product_512(a, a_stride, b, inner, c, c_stride, rows, width, accumulate, ahead);
+    case RECTIFID_WIDE_AVX2: return product_256(a, a_stride, b, inner, c, c_stride, rows, width, accumulate, ahead);
 #endif
-    product_default(a, a_stride, b, inner, c, c_stride, rows, width, accumulate, ahead);
+    default: return product_default(a, a_stride, b, inner, c, c_stride, rows, width, accumulate, ahead);
+    }
+}
+
+RECTIFID_VECTORIZE
+void rectifid_wide_pack(const float *x, size_t stride, size_t columns, size_t inner, float *packed) {
+    for (size_t from = 0; from < columns; from += RECTIFID_PANEL) {
+        const size_t width = panel_width(from, columns);
+        for (size_t i = 0; i < width; i += 8)
+            for (size_t k = 0; k < inner; k += 8)
+                transpose_square(x + (from + i) * stride + k, stride, packed + from * inner + k * width + i, width);
+    }
 }
 
 RECTIFID_VECTORIZE

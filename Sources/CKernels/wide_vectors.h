@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 typedef float sixteen __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t sixteen_whole __attribute__((vector_size(64), aligned(4), may_alias));
 typedef float eight __attribute__((vector_size(32), aligned(4), may_alias));
 
 // 8 x 8 numbers, rows `from_stride` apart to rows `to_stride` apart.
@@ -24,3 +25,8 @@ INLINE void transpose_square(const float *from, size_t from_stride, float *to, s
         *(eight *)(to + (j + 4) * to_stride) = __builtin_shufflevector(r[j], r[j + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
 }
+
+#if defined(__x86_64__)
+#define RECTIFID_TARGET_256 __attribute__((target("avx2,fma")))
+#define RECTIFID_TARGET_512 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
+#endif

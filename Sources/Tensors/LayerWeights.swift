@@ -87,7 +87,7 @@ extension CPU {
         #if arch(x86_64)
             if CPU.hasFewProducts && convolutionProvider == .automatic { forms.append("packed1") }
         #endif
-        if CPU.hasWideProduct && convolutionProvider == .automatic { forms.append("wide1") }
+        if CPU.hasWideProduct && convolutionProvider == .automatic { forms.append("wide2") }
         return forms.isEmpty ? "plain1" : forms.joined(separator: "-")
     }
 }

@@ -17,6 +17,8 @@
 #include "normalization.h"
 #include "peak.h"
 #include "resampling.h"
+#include "wide_attention.h"
+#include "wide_linear.h"
 #include "wide_product.h"
 #include "wide_winograd.h"
 #include "winograd.h"

@@ -5,11 +5,20 @@
 /// Whether this processor has a kernel that is worth packing for: vectors with fused multiplication and addition.
 bool rectifid_has_wide_product(void);
 
+/// Instructions that kernels in float32 are compiled for.
+typedef enum { RECTIFID_WIDE_PORTABLE, RECTIFID_WIDE_AVX2, RECTIFID_WIDE_AVX512 } rectifid_wide_level;
+/// The highest level of this processor that the calling thread may take.
+rectifid_wide_level rectifid_wide_level_here(void);
+/// For tests: the most that the calling thread may take from now on.
+void rectifid_limit_wide_level(rectifid_wide_level most);
+
 /// Columns of the right factor lie in panels of RECTIFID_PANEL (the last one in 16, 32 or 48), each panel as
 /// [inner][columns]; as many panels as rectifid_packed_panels() says.
 ///
 /// Numbers of a packed factor of `inner` x `columns`.
 size_t rectifid_wide_numbers(size_t inner, size_t columns);
+/// Packs the transpose of x [columns, inner], multiples of 16 and 8, whose rows are `stride` apart.
+void rectifid_wide_pack(const float *x, size_t stride, size_t columns, size_t inner, float *packed);
 /// Columns [first_column, first_column + count) of `width` rows from `first_row` on of a packed factor of `inner` x
 /// `columns`, multiples of 8, as a part [count][width] of a panel of its transpose.
 void rectifid_wide_transpose(const float *packed, size_t inner, size_t columns, size_t first_row, size_t width,

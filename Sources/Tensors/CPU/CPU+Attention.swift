@@ -1,7 +1,8 @@
 internal import CKernels
 
-/// Attention block by block: scores of a block of queries over all keys, softmax, product with the values. A head's
-/// columns are reached through the row stride of the matrix product, so nothing is transposed or copied.
+/// Attention: by kernels of our own where they take it, else by OpenBLAS, scores of a block of queries over all keys, softmax,
+/// product with the values. A head's columns are reached through the row stride of the matrix product, so nothing is
+/// transposed or copied.
 extension CPU {
     /// Scores that one block may hold.
     private static let blockScores = 1 << 17
@@ -26,6 +27,10 @@ extension CPU {
                 q, try k.converted(to: precision), try v.converted(to: precision), heads: heads)
         }
         let q = try q.widened(), k = try k.widened(), v = try v.widened()
+        if canAttendWidely(q, k, heads: heads, causal: causal) {
+            let (output, logSumExp) = try attendWidely(q, k, v, heads: heads)
+            return (try output.converted(to: precision), logSumExp)
+        }
         let plan = AttentionPlan(q.shape, k.shape, heads: heads, limit: CPU.blockScores)
         let lse = try Storage(floats: plan.images * heads * plan.queries, operation: "attention")
         let logSumExp = Tensor(shape: [plan.images, heads, plan.queries], storage: lse)
@@ -87,6 +92,13 @@ extension CPU {
         }
         let q = try q.widened(), k = try k.widened(), v = try v.widened()
         let output = try output.widened(), dy = try dy.widened()
+        if canAttendWidely(q, k, heads: heads, causal: causal) {
+            let (dq, dk, dv) = try attendWidelyGradient(
+                q, k, v, output: output, logSumExp: logSumExp, dy, heads: heads, keysAndValues: keysAndValues)
+            return (
+                try dq.converted(to: precision), try dk?.converted(to: precision), try dv?.converted(to: precision)
+            )
+        }
         let plan = AttentionPlan(q.shape, k.shape, heads: heads, limit: CPU.blockScores)
         let dk = keysAndValues ? try Tensor(repeating: 0, shape: k.shape) : nil
         let dv = keysAndValues ? try Tensor(repeating: 0, shape: v.shape) : nil

@@ -58,14 +58,17 @@ extension CPU {
     private func fewProducts(
         _ weights: LayerWeights, _ precision: Precision, _ window: Window
     ) throws(TensorError) -> ConvolutionFilter.Few? {
+        let shape = weights.shape, isPointwise = window == Window() && shape[1] == 1 && shape[2] == 1
         if precision == .float32 {
-            return try wideKind(weights.shape, window).map { kind throws(TensorError) in
+            if isPointwise, packsWidely(outputs: shape[0], inputs: shape[3]) {
+                return .wideMatrix(try wideMatrix(try weights.reshaped([shape[0], shape[3]])))
+            }
+            return try wideKind(shape, window).map { kind throws(TensorError) in
                 .wide(try wideFilter(weights, kind))
             }
         }
         #if arch(x86_64)
-            let shape = weights.shape
-            if window == Window(), shape[1] == 1, shape[2] == 1, packs(outputs: shape[0], inputs: shape[3]) {
+            if isPointwise, packs(outputs: shape[0], inputs: shape[3]) {
                 return .packed(try packed(try weights.reshaped([shape[0], shape[3]])))
             }
             if let kind = winogradKind(shape, window) { return .winograd(try winogradFilter(weights, kind)) }
@@ -79,6 +82,7 @@ extension CPU {
         let filter = try own(filter, "convolve")
         switch filter.few(for: window) {
         case .wide(let few): return try convolve(x, few, bias: bias, result: result)
+        case .wideMatrix(let matrix): return try linear(x, matrix, bias: bias, result: result)
         #if arch(x86_64)
             case .winograd(let few): return try convolve(x, few, bias: bias, result: result)
             case .packed(let matrix): return try linear(x, matrix, bias: bias, result: result)
@@ -124,6 +128,7 @@ extension CPU {
         let filter = try own(filter, "convolve gradient")
         switch filter.few(for: window) {
         case .wide(let few): return try convolveInputGradient(dy, few, input: input, result: result)
+        case .wideMatrix(let matrix): return try linearInputGradient(dy, matrix, result: result)
         #if arch(x86_64)
             case .winograd(let few): return try convolveInputGradient(dy, few, input: input, result: result)
             case .packed(let matrix): return try linearInputGradient(dy, matrix, result: result)

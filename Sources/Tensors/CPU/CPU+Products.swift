@@ -10,13 +10,15 @@ extension CPU {
         guard weights.shape.rank == 2 else {
             throw TensorError("matrix", "weights of shape \(weights.shape); [outputs, inputs] is needed")
         }
-        return precision == .bfloat16
-            ? try NarrowMatrix(weights: weights, on: self) : BLASMatrix(weights: try weights.tensor())
+        if precision == .bfloat16 { return try NarrowMatrix(weights: weights, on: self) }
+        let packs = packsWidely(outputs: weights.shape[0], inputs: weights.shape[1])
+        return packs ? try wideMatrix(weights) : BLASMatrix(weights: try weights.tensor())
     }
 
     public func linear(
         _ x: Tensor, _ weights: any Matrix, bias: Tensor?, result: Precision
     ) throws(TensorError) -> Tensor {
+        if let wide = weights as? WideMatrix { return try linear(x, wide, bias: bias, result: result) }
         if let narrow = weights as? NarrowMatrix { return try linear(x, narrow, bias: bias, result: result) }
         let weights = try own(weights, "linear")
         return try profiled(
@@ -51,6 +53,7 @@ extension CPU {
     public func linearInputGradient(
         _ dy: Tensor, _ weights: any Matrix, result: Precision
     ) throws(TensorError) -> Tensor {
+        if let wide = weights as? WideMatrix { return try linearInputGradient(dy, wide, result: result) }
         if let narrow = weights as? NarrowMatrix { return try linearInputGradient(dy, narrow, result: result) }
         let weights = try own(weights, "linear gradient")
         return try profiled(

@@ -23,6 +23,8 @@ final class ConvolutionFilter: Filter {
     /// Weights in the order of our own products, for one window alone.
     enum Few: Sendable {
         case wide(WideFilter)
+        /// Of a 1 x 1 kernel.
+        case wideMatrix(WideMatrix)
         #if arch(x86_64)
             case winograd(WinogradFilter)
             /// Of a 1 x 1 kernel.
