@@ -1,3 +1,4 @@
+#include "fetching.h"
 #include "narrow_factor.h"
 #include "narrow_vectors.h"
 
@@ -16,22 +17,6 @@ STEP void step(const uint16_t *a, size_t a_stride, const uint32_t *b, __m512 sum
         const __m512bh left = pair_of(a + (size_t)r * a_stride);
         for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], left, right[v]);
     }
-}
-
-// What is left of the lines to be fetched, and how many of them each tile is to fetch.
-typedef struct {
-    const rectifid_ahead *ahead;
-    size_t next, last, each;
-} fetching;
-
-// At most `most` of the next lines, those that lie together.
-STEP size_t take_lines(fetching *f, size_t most, const char **from) {
-    if (f->next >= f->last) return 0;
-    const size_t run = f->next / f->ahead->lines, within = f->next % f->ahead->lines;
-    const size_t there = f->ahead->lines - within, lines = there < most ? there : most;
-    *from = (const char *)f->ahead->from + run * f->ahead->apart + 64 * within;
-    f->next += lines;
-    return lines;
 }
 
 // `rows` x 16 `vectors` of sums in registers: eight rows of three vectors leave room for three of B and one of A.
@@ -106,8 +91,7 @@ void rectifid_narrow_product(const uint16_t *a, size_t a_stride, const uint32_t 
                              size_t first_pair, size_t pairs, size_t first_column, float *c, size_t c_stride,
                              size_t rows, size_t columns, bool accumulate, const rectifid_ahead *ahead) {
     const size_t tiles = (rows + 7) / 8 * ((columns + RECTIFID_PANEL - 1) / RECTIFID_PANEL);
-    fetching f = {.ahead = ahead, .last = ahead ? ahead->runs * ahead->lines : 0};
-    f.each = tiles > 0 ? (f.last + tiles - 1) / tiles : 0;
+    fetching f = fetching_ahead(ahead, tiles);
     b += first_column * all_pairs;
     for (size_t from = 0; from < columns; from += RECTIFID_PANEL) {
         const size_t width = panel_width(from, columns);

@@ -26,14 +26,15 @@ static part part_of(const rectifid_wide_map *map, size_t index, size_t first_pan
 }
 
 // Where it lies in memory; in a derivative's weights as blocks to be transposed, one of each of their panels.
-static rectifid_wide_ahead source_of(const rectifid_wide_map *map, const part *p) {
+static rectifid_ahead source_of(const rectifid_wide_map *map, const part *p) {
     if (!map->derivative)
-        return (rectifid_wide_ahead){.from = map->weights + p->column * map->inner + p->k * p->width,
+        return (rectifid_ahead){.from = map->weights + p->column * map->inner + p->k * p->width,
                                      .runs = 1, .lines = p->steps * p->width / 16};
     const size_t stride = panel_width(p->k, map->inner);
-    return (rectifid_wide_ahead){.from = map->weights + p->k * map->outputs + p->column * stride,
+    return (rectifid_ahead){.from = map->weights + p->k * map->outputs + p->column * stride,
                                  .runs = (p->steps + RECTIFID_PANEL - 1) / RECTIFID_PANEL,
-                                 .lines = p->width * stride / 16, .apart = RECTIFID_PANEL * map->outputs};
+                                 .lines = p->width * stride / 16,
+                                 .apart = RECTIFID_PANEL * map->outputs * sizeof *map->weights};
 }
 
 RECTIFID_VECTORIZE
@@ -57,7 +58,7 @@ void rectifid_wide_linear(const rectifid_wide_map *map, size_t first, size_t las
     for (size_t index = 0; index < all; index++) {
         const part now = part_of(map, index, first_panel);
         const part next = part_of(map, index + 1 < all ? index + 1 : index, first_panel);
-        const rectifid_wide_ahead source = source_of(map, &now), ahead = source_of(map, &next);
+        const rectifid_ahead source = source_of(map, &now), ahead = source_of(map, &next);
         if (map->derivative)
             rectifid_wide_transpose(map->weights, map->outputs, map->inner, now.column, now.width, now.k, now.steps,
                                     turned);

@@ -1,4 +1,5 @@
 #include "wide_product.h"
+#include "fetching.h"
 #include "narrow_factor.h"
 #include "vectorize.h"
 #include "wide_vectors.h"
@@ -13,16 +14,21 @@ INLINE void step(const float *a, size_t a_stride, const float *b, sixteen sums[8
         for (int v = 0; v < vectors; v++) sums[r][v] += a[(size_t)r * a_stride] * right[v];
 }
 
-// `rows` x 16 `vectors` of C in registers. As it goes it fetches `lines` of 16 numbers from `ahead` on.
+// `rows` x 16 `vectors` of C in registers.
 INLINE void tile(const float *a, size_t a_stride, const float *b, size_t width, size_t inner, float *c, size_t c_stride,
-                 bool accumulate, const float *ahead, size_t lines, const int rows, const int vectors) {
+                 bool accumulate, fetching *f, const int rows, const int vectors) {
     sixteen sums[8][3];
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++) sums[r][v] = (sixteen){0};
     size_t k = 0;
-    for (const size_t end = lines < inner ? lines : inner; k < end; k++) {
-        __builtin_prefetch(ahead + 16 * k, 0, 2);
-        step(a + k, a_stride, b + k * width, sums, rows, vectors);
+    const char *from = NULL;
+    for (const size_t end = f->each < inner ? f->each : inner; k < end;) {
+        const size_t lines = take_lines(f, end - k, &from);
+        if (lines == 0) break;
+        for (const size_t stop = k + lines; k < stop; k++, from += 64) {
+            __builtin_prefetch(from, 0, 2);
+            step(a + k, a_stride, b + k * width, sums, rows, vectors);
+        }
     }
 #pragma clang loop unroll_count(2)
     for (; k < inner; k++) step(a + k, a_stride, b + k * width, sums, rows, vectors);
@@ -33,29 +39,13 @@ INLINE void tile(const float *a, size_t a_stride, const float *b, size_t width, 
         }
 }
 
-// At most `count` of the lines [next, last), those that lie together.
-INLINE size_t take_lines(const rectifid_wide_ahead *ahead, size_t next, size_t last, size_t count, const float **from) {
-    if (next >= last) return 0;
-    const size_t within = next % ahead->lines, left = ahead->lines - within, there = last - next;
-    *from = ahead->from + next / ahead->lines * ahead->apart + 16 * within;
-    const size_t most = left < there ? left : there;
-    return count < most ? count : most;
-}
-
-// All rows against some columns of a panel, `most` rows at a time; of what is to be fetched, lines [first, last).
+// All rows against some columns of a panel, `most` rows at a time.
 INLINE void strip(const float *a, size_t a_stride, const float *b, size_t width, size_t inner, float *c, size_t c_stride,
-                  size_t rows, bool accumulate, const rectifid_wide_ahead *ahead, size_t first, size_t last,
-                  const int most, const int vectors) {
-    const size_t tiles = (rows + (size_t)most - 1) / (size_t)most, each = (last - first + tiles - 1) / tiles;
-    size_t r = 0, next = first;
+                  size_t rows, bool accumulate, fetching *f, const int most, const int vectors) {
+    size_t r = 0;
 #define TILES(count)                                                                                                   \
-    for (; r + (count) <= rows; r += (count)) {                                                                        \
-        const float *from = NULL;                                                                                      \
-        const size_t lines = take_lines(ahead, next, last, each, &from);                                               \
-        tile(a + r * a_stride, a_stride, b, width, inner, c + r * c_stride, c_stride, accumulate, from, lines, count,  \
-             vectors);                                                                                                 \
-        next += lines;                                                                                                 \
-    }
+    for (; r + (count) <= rows; r += (count))                                                                          \
+        tile(a + r * a_stride, a_stride, b, width, inner, c + r * c_stride, c_stride, accumulate, f, count, vectors);
     if (most == 8) { TILES(8) } else { TILES(6) }
     TILES(4)
     TILES(2)
@@ -66,23 +56,21 @@ INLINE void strip(const float *a, size_t a_stride, const float *b, size_t width,
 // Panels of 48 columns at once need 24 sums in registers, which AVX-512 has; elsewhere columns go by sixteens.
 #define PRODUCT(name, target)                                                                                          \
     target static void name(const float *a, size_t a_stride, const float *b, size_t inner, float *c, size_t c_stride,  \
-                            size_t rows, size_t width, bool accumulate, const rectifid_wide_ahead *ahead)
+                            size_t rows, size_t width, bool accumulate, const rectifid_ahead *ahead)
 
 #define BY_SIXTEENS                                                                                                    \
-    const size_t lines = ahead ? ahead->runs * ahead->lines : 0;                                                       \
-    for (size_t v = 0; v < width; v += 16) {                                                                           \
-        const size_t first = lines * v / width, last = lines * (v + 16) / width;                                       \
-        strip(a, a_stride, b + v, width, inner, c + v, c_stride, rows, accumulate, ahead, first, last, 6, 1);          \
-    }
+    fetching f = fetching_ahead(ahead, (rows + 5) / 6 * width / 16);                                                   \
+    for (size_t v = 0; v < width; v += 16)                                                                             \
+        strip(a, a_stride, b + v, width, inner, c + v, c_stride, rows, accumulate, &f, 6, 1);
 
 #if defined(__x86_64__)
 
 PRODUCT(product_512, RECTIFID_TARGET_512) {
-    const size_t lines = ahead ? ahead->runs * ahead->lines : 0;
+    fetching f = fetching_ahead(ahead, (rows + 7) / 8);
     switch (width) {
-    case 48: strip(a, a_stride, b, 48, inner, c, c_stride, rows, accumulate, ahead, 0, lines, 8, 3); break;
-    case 32: strip(a, a_stride, b, 32, inner, c, c_stride, rows, accumulate, ahead, 0, lines, 8, 2); break;
-    default: strip(a, a_stride, b, 16, inner, c, c_stride, rows, accumulate, ahead, 0, lines, 8, 1); break;
+    case 48: strip(a, a_stride, b, 48, inner, c, c_stride, rows, accumulate, &f, 8, 3); break;
+    case 32: strip(a, a_stride, b, 32, inner, c, c_stride, rows, accumulate, &f, 8, 2); break;
+    default: strip(a, a_stride, b, 16, inner, c, c_stride, rows, accumulate, &f, 8, 1); break;
     }
 }
 
@@ -93,7 +81,7 @@ PRODUCT(product_256, RECTIFID_TARGET_256) { BY_SIXTEENS }
 PRODUCT(product_default, ) { BY_SIXTEENS }
 
 void rectifid_wide_product(const float *a, size_t a_stride, const float *b, size_t inner, float *c, size_t c_stride,
-                           size_t rows, size_t width, bool accumulate, const rectifid_wide_ahead *ahead) {
+                           size_t rows, size_t width, bool accumulate, const rectifid_ahead *ahead) {
     switch (rectifid_wide_level_here()) {
 #if defined(__x86_64__)
     case RECTIFID_WIDE_AVX512:

@@ -232,17 +232,17 @@ static filter_part part_of(const rectifid_wide_pictures *p, size_t index, size_t
 
 // Where it lies in the filter; in that of a derivative, panels of `outputs` x `channels`, as blocks to be transposed. The
 // processor foresees how the former go on, the latter not.
-static rectifid_wide_ahead source_of(const rectifid_wide_pictures *p, const float *filter, const filter_part *part) {
+static rectifid_ahead source_of(const rectifid_wide_pictures *p, const float *filter, const filter_part *part) {
     const size_t numbers = rectifid_wide_numbers(p->channels, p->outputs);
     if (!p->derivative) {
         const float *from = filter + part->point * numbers + part->column * p->channels + part->k * part->width;
-        return (rectifid_wide_ahead){from, 1, part->steps * part->width / 16, 0};
+        return (rectifid_ahead){from, 1, part->steps * part->width / 16, 0};
     }
     const float *matrix = filter + turned(p->kind, part->point) * numbers;
     const size_t width = panel_width(part->k, p->channels);
-    return (rectifid_wide_ahead){matrix + part->k * p->outputs + part->column * width,
+    return (rectifid_ahead){matrix + part->k * p->outputs + part->column * width,
                                  (part->steps + RECTIFID_PANEL - 1) / RECTIFID_PANEL, part->width * width / 16,
-                                 RECTIFID_PANEL * p->outputs};
+                                 RECTIFID_PANEL * p->outputs * sizeof *matrix};
 }
 
 // The products of all points with the filter's panels [first_panel, last_panel).
@@ -252,10 +252,10 @@ static void multiply_points(const rectifid_wide_pictures *p, const workplace *w,
     const size_t panels = last_panel - first_panel, numbers = rectifid_wide_numbers(p->channels, p->outputs);
     const size_t all = points_of(p) * ((p->channels + RECTIFID_WIDE_STEPS - 1) / RECTIFID_WIDE_STEPS) * panels;
     filter_part part = part_of(p, 0, first_panel, panels);
-    rectifid_wide_ahead source = source_of(p, filter, &part);
+    rectifid_ahead source = source_of(p, filter, &part);
     for (size_t index = 0; index < all; index++) {
         const filter_part next = part_of(p, index + 1 < all ? index + 1 : index, first_panel, panels);
-        const rectifid_wide_ahead ahead = source_of(p, filter, &next);
+        const rectifid_ahead ahead = source_of(p, filter, &next);
         if (p->derivative)
             rectifid_wide_transpose(filter + turned(p->kind, part.point) * numbers, p->outputs, p->channels,
                                     part.column, part.width, part.k, part.steps, w->part);

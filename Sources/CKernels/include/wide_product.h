@@ -28,14 +28,7 @@ void rectifid_wide_transpose(const float *packed, size_t inner, size_t columns, 
 /// first caches, and sums of sums round less than one long sum.
 #define RECTIFID_WIDE_STEPS 240
 
-/// Numbers that the next product will need, to be fetched into the caches while this one is computed: `runs` of so many
-/// `lines` of 16 numbers, whose beginnings are `apart`.
-typedef struct {
-    const float *from;
-    size_t runs, lines, apart;
-} rectifid_wide_ahead;
-
 /// C[rows, width] (+)= A[rows, inner] B, with B [inner][width] a part of one panel, `width` 16, 32 or 48 and `inner` at
 /// most RECTIFID_WIDE_STEPS. Rows of A are `a_stride` numbers apart, those of C `c_stride`. `ahead` may be NULL.
 void rectifid_wide_product(const float *a, size_t a_stride, const float *b, size_t inner, float *c, size_t c_stride,
-                           size_t rows, size_t width, bool accumulate, const rectifid_wide_ahead *ahead);
+                           size_t rows, size_t width, bool accumulate, const rectifid_ahead *ahead);
