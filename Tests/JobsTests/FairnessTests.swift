@@ -41,7 +41,9 @@ struct FairnessTests {
             try await withWorkers(1, ScriptedPersonalizer(), on: stage) {
                 var before = 0
                 while try await log.nextResult().jobID != "guest" { before += 1 }
-                #expect(before == 50)
+                // A job's answer is on its way while the next one is computed, and these take no time: the last two answers
+                // may change places.
+                #expect((49...50).contains(before), "\(before) jobs came before")
             }
             await log.broker.close()
         }
