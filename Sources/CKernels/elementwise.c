@@ -48,6 +48,12 @@ void rectifid_accumulate(const float *restrict x, float scale, float *restrict o
 }
 
 RECTIFID_VECTORIZE
+void rectifid_scale_rows(float *restrict x, size_t stride, const float *restrict factors, size_t rows, size_t c) {
+    for (size_t r = 0; r < rows; r++, x += stride)
+        for (size_t i = 0; i < c; i++) x[i] *= factors[r];
+}
+
+RECTIFID_VECTORIZE
 void rectifid_clamp(const float *restrict x, float low, float high, float *restrict out, size_t n) {
     for (size_t i = 0; i < n; i++) {
         const float raised = x[i] < low ? low : x[i];

@@ -4,13 +4,15 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
+#define BINARY_LOGARITHM_OF_E 1.44269504088896341f
+
 // exp(x) = 2^n exp(r), r = x - n ln 2 in two parts (Cody and Waite), a degree-6 polynomial for exp(r). Adding and taking
 // away 1.5 * 2^23 rounds to the nearest integer without a conversion, which is what lets the loop vectorise: libm's expf
 // is a call per element. Within 2 ulp on [-87, 88]; clamped outside, so it never gives infinity.
 INLINE float exponential(float x) {
     x = x < -87.0f ? -87.0f : x;
     x = x > 88.0f ? 88.0f : x;
-    const float shifted = x * 1.44269504088896341f + 12582912.0f;
+    const float shifted = x * BINARY_LOGARITHM_OF_E + 12582912.0f;
     const float n = shifted - 12582912.0f;
     float r = x - n * 0.693359375f;
     r = r + n * 2.12194440e-4f;

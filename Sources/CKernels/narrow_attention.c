@@ -1,16 +1,9 @@
 #include "narrow_attention.h"
 #include "narrow_exponential.h"
 #include "narrow_factor.h"
-#include "vectorize.h"
 
 #include <float.h>
 #include <math.h>
-
-RECTIFID_VECTORIZE
-void rectifid_scale_rows(float *restrict x, const float *restrict scale, size_t rows, size_t c) {
-    for (size_t r = 0; r < rows; r++, x += c)
-        for (size_t i = 0; i < c; i++) x[i] *= scale[r];
-}
 
 void rectifid_log_sums(const float *top, const float *sums, float *lse, float *inverse, size_t rows) {
     for (size_t r = 0; r < rows; r++, sums += 16) {
@@ -105,7 +98,7 @@ STEP size_t score_and_finish(const rectifid_scores *x, const uint16_t *const q[4
 // A row's scores less its top, which rises first where they are too high.
 STEP void keep_row(const rectifid_scores *x, __m512 s[3], size_t row, size_t column, float scores[3][16],
                    const int vectors) {
-    const __m512 slope = _mm512_set1_ps(x->scale * binary_logarithm_of_e);
+    const __m512 slope = _mm512_set1_ps(x->scale * BINARY_LOGARITHM_OF_E);
     const __mmask16 there = lanes(column + 16 * (vectors - 1), x->columns);
     if (x->first && column == 0) x->top[row] = highest_of(s, slope, there, vectors);
     const __m512 shift = _mm512_set1_ps(-x->top[row]);
@@ -141,7 +134,7 @@ STEP void score_tile(const rectifid_scores *x, const uint32_t *keys, size_t row,
 }
 
 NARROW
-void rectifid_attention_scores(const rectifid_scores *x) {
+bool rectifid_attention_scores(const rectifid_scores *x) {
     score_block block;
     block.rows = 0;
     for (size_t r = 0; r < x->rows; r++) x->rescale[r] = 1;
@@ -158,11 +151,14 @@ void rectifid_attention_scores(const rectifid_scores *x) {
         // What a row is scaled down by, it is before its next scores come.
         finish(x, &block);
     }
+    bool rescales = false;
+    for (size_t r = 0; r < x->rows; r++) rescales |= x->rescale[r] != 1;
+    return rescales;
 }
 
 #else
 
-void rectifid_attention_scores(const rectifid_scores *x) {
+bool rectifid_attention_scores(const rectifid_scores *x) {
     (void)x;
     __builtin_trap();
 }

@@ -1,11 +1,10 @@
 // Powers of two of vectors, for softmax; on processors with AVX-512 BF16 only.
 #pragma once
+#include "exponential.h"
 #include "narrow_vectors.h"
 #include <stddef.h>
 
 #if defined(__x86_64__)
-
-static const float binary_logarithm_of_e = 1.44269504088896341f;
 
 // 2^x, relative error below 4e-6, far below the rounding to bfloat16 that follows; zero in lanes that are not there. Zero
 // far below zero, by itself.

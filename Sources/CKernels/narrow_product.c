@@ -10,18 +10,37 @@ bool rectifid_has_narrow_product(void) {
            && __builtin_cpu_supports("avx512vl");
 }
 
-STEP void step(const uint16_t *a, size_t a_stride, const uint32_t *b, __m512 sums[8][3], const int rows, const int vectors) {
-    __m512bh right[3];
-    for (int v = 0; v < vectors; v++) right[v] = (__m512bh)_mm512_loadu_si512(b + 16 * v);
+// Sums of some rows and columns; where `half`, the last vector has eight columns.
+STEP __m512 load_sums(const float *c, const bool half) {
+    return half ? _mm512_castps256_ps512(_mm256_loadu_ps(c)) : _mm512_loadu_ps(c);
+}
+
+STEP void store_sums(float *c, __m512 sums, const bool half) {
+    if (half) _mm256_storeu_ps(c, _mm512_castps512_ps256(sums));
+    else _mm512_storeu_ps(c, sums);
+}
+
+STEP __m512 add_products(__m512 sums, __m512i left, __m512i right, const bool half) {
+    if (!half) return _mm512_dpbf16_ps(sums, (__m512bh)left, (__m512bh)right);
+    return _mm512_castps256_ps512(_mm256_dpbf16_ps(_mm512_castps512_ps256(sums), (__m256bh)_mm512_castsi512_si256(left),
+                                                   (__m256bh)_mm512_castsi512_si256(right)));
+}
+
+STEP void step(const uint16_t *a, size_t a_stride, const uint32_t *b, __m512 sums[8][3], const int rows, const int vectors,
+               const bool half) {
+    __m512i right[3];
+    for (int v = 0; v < vectors; v++)
+        right[v] = (__m512i)load_sums((const float *)(b + 16 * v), half && v == vectors - 1);
     for (int r = 0; r < rows; r++) {
-        const __m512bh left = pair_of(a + (size_t)r * a_stride);
-        for (int v = 0; v < vectors; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], left, right[v]);
+        const __m512i left = (__m512i)pair_of(a + (size_t)r * a_stride);
+        for (int v = 0; v < vectors; v++)
+            sums[r][v] = add_products(sums[r][v], left, right[v], half && v == vectors - 1);
     }
 }
 
 // `rows` x 16 `vectors` of sums in registers: eight rows of three vectors leave room for three of B and one of A.
 STEP void add_pairs(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, __m512 sums[8][3], fetching *f,
-                    const int rows, const int vectors) {
+                    const int rows, const int vectors, const bool half) {
     size_t k = 0;
     const char *from = NULL;
     for (const size_t end = f->each < pairs ? f->each : pairs; k < end;) {
@@ -29,61 +48,36 @@ STEP void add_pairs(const uint16_t *a, size_t a_stride, const uint32_t *b, size_
         if (lines == 0) break;
         for (const size_t stop = k + lines; k < stop; k++, b += 16 * vectors, from += 64) {
             _mm_prefetch(from, _MM_HINT_T1);
-            step(a + 2 * k, a_stride, b, sums, rows, vectors);
+            step(a + 2 * k, a_stride, b, sums, rows, vectors, half);
         }
     }
-    for (; k < pairs; k++, b += 16 * vectors) step(a + 2 * k, a_stride, b, sums, rows, vectors);
-}
-
-// Eight rows of 40 columns, the size of many a head of an attention: half a vector less than three.
-STEP void tile_of_forty(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
-                        bool accumulate) {
-    __m512 sums[8][2];
-    __m256 halves[8];
-    for (size_t r = 0; r < 8; r++) {
-        for (size_t v = 0; v < 2; v++)
-            sums[r][v] = accumulate ? _mm512_loadu_ps(c + r * c_stride + 16 * v) : _mm512_setzero_ps();
-        halves[r] = accumulate ? _mm256_loadu_ps(c + r * c_stride + 32) : _mm256_setzero_ps();
-    }
-    for (size_t k = 0; k < pairs; k++, b += RECTIFID_PANEL) {
-        const __m512bh first = (__m512bh)_mm512_loadu_si512(b), second = (__m512bh)_mm512_loadu_si512(b + 16);
-        const __m256bh third = (__m256bh)_mm256_loadu_si256((const __m256i *)(b + 32));
-        for (size_t r = 0; r < 8; r++) {
-            const __m512bh left = pair_of(a + r * a_stride + 2 * k);
-            sums[r][0] = _mm512_dpbf16_ps(sums[r][0], left, first);
-            sums[r][1] = _mm512_dpbf16_ps(sums[r][1], left, second);
-            halves[r] = _mm256_dpbf16_ps(halves[r], (__m256bh)_mm512_castsi512_si256((__m512i)left), third);
-        }
-    }
-    for (size_t r = 0; r < 8; r++) {
-        for (size_t v = 0; v < 2; v++) _mm512_storeu_ps(c + r * c_stride + 16 * v, sums[r][v]);
-        _mm256_storeu_ps(c + r * c_stride + 32, halves[r]);
-    }
+    for (; k < pairs; k++, b += 16 * vectors) step(a + 2 * k, a_stride, b, sums, rows, vectors, half);
 }
 
 STEP void tile(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
-               bool accumulate, fetching *f, const int rows, const int vectors) {
+               bool accumulate, fetching *f, const int rows, const int vectors, const bool half) {
     __m512 sums[8][3];
     for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++)
-            sums[r][v] = accumulate ? _mm512_loadu_ps(c + (size_t)r * c_stride + 16 * (size_t)v) : _mm512_setzero_ps();
-    add_pairs(a, a_stride, b, pairs, sums, f, rows, vectors);
+        for (int v = 0; v < vectors; v++) {
+            const float *from = c + (size_t)r * c_stride + 16 * (size_t)v;
+            sums[r][v] = accumulate ? load_sums(from, half && v == vectors - 1) : _mm512_setzero_ps();
+        }
+    add_pairs(a, a_stride, b, pairs, sums, f, rows, vectors, half);
     for (int r = 0; r < rows; r++)
-        for (int v = 0; v < vectors; v++) _mm512_storeu_ps(c + (size_t)r * c_stride + 16 * (size_t)v, sums[r][v]);
+        for (int v = 0; v < vectors; v++)
+            store_sums(c + (size_t)r * c_stride + 16 * (size_t)v, sums[r][v], half && v == vectors - 1);
 }
 
-// All rows against one panel of a width known when this is compiled; of its columns all or 40 of 48.
+// All rows against one panel of a width known when this is compiled.
 STEP void panel(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t pairs, float *c, size_t c_stride,
-                size_t rows, bool accumulate, fetching *f, const int vectors, const bool forty) {
+                size_t rows, bool accumulate, fetching *f, const int vectors, const bool half) {
     size_t r = 0;
-    for (; forty && r + 8 <= rows; r += 8)
-        tile_of_forty(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate);
     for (; r + 8 <= rows; r += 8)
-        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, f, 8, vectors);
+        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, f, 8, vectors, half);
     for (; r + 4 <= rows; r += 4)
-        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, f, 4, vectors);
+        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, f, 4, vectors, half);
     for (; r < rows; r++)
-        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, f, 1, vectors);
+        tile(a + r * a_stride, a_stride, b, pairs, c + r * c_stride, c_stride, accumulate, f, 1, vectors, half);
 }
 
 NARROW
@@ -96,11 +90,15 @@ void rectifid_narrow_product(const uint16_t *a, size_t a_stride, const uint32_t 
     for (size_t from = 0; from < columns; from += RECTIFID_PANEL) {
         const size_t width = panel_width(from, columns);
         const uint32_t *right = b + from * all_pairs + first_pair * width;
-        switch (columns - from == 40 ? 40 : width) {
-        case 48: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 3, false); break;
-        case 40: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 3, true); break;
-        case 32: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 2, false); break;
-        default: panel(a, a_stride, right, pairs, c + from, c_stride, rows, accumulate, &f, 1, false); break;
+        float *to = c + from;
+        // In eights, as many as are asked for.
+        switch (columns - from >= width ? width / 8 : (columns - from + 7) / 8) {
+        case 6: panel(a, a_stride, right, pairs, to, c_stride, rows, accumulate, &f, 3, false); break;
+        case 5: panel(a, a_stride, right, pairs, to, c_stride, rows, accumulate, &f, 3, true); break;
+        case 4: panel(a, a_stride, right, pairs, to, c_stride, rows, accumulate, &f, 2, false); break;
+        case 3: panel(a, a_stride, right, pairs, to, c_stride, rows, accumulate, &f, 2, true); break;
+        case 2: panel(a, a_stride, right, pairs, to, c_stride, rows, accumulate, &f, 1, false); break;
+        default: panel(a, a_stride, right, pairs, to, c_stride, rows, accumulate, &f, 1, true); break;
         }
     }
 }
@@ -127,7 +125,7 @@ STEP void linear_tile(const uint16_t *x, size_t inner, const uint32_t *b, const 
         for (int r = 0; r < rows; r++) sums[r][v] = bias;
     }
     fetching nothing = {0};
-    add_pairs(x + row * inner, inner, b, pairs_of(inner), sums, &nothing, rows, vectors);
+    add_pairs(x + row * inner, inner, b, pairs_of(inner), sums, &nothing, rows, vectors, false);
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors; v++) {
             const size_t at = to->at + (row + (size_t)r) * to->stride + 16 * (size_t)v;

@@ -44,12 +44,12 @@ STEP void slope_tile(const rectifid_slopes *x, const uint16_t *const q[4], const
             for (int v = 0; v < vectors; v++) g[r][v] = _mm512_dpbf16_ps(g[r][v], left, right[v]);
         }
     }
-    const __m512 slope = _mm512_set1_ps(x->scale * binary_logarithm_of_e), factor = _mm512_set1_ps(x->scale);
+    const __m512 slope = _mm512_set1_ps(x->scale * BINARY_LOGARITHM_OF_E), factor = _mm512_set1_ps(x->scale);
     const size_t panel = column / RECTIFID_PANEL * RECTIFID_PANEL * pairs_of(x->rows);
     for (int r = 0; r < 4 && row + r < x->rows; r += 2) {
         const bool both = row + r + 1 < x->rows;
-        const __m512 shift[2] = {_mm512_set1_ps(-x->lse[row + r] * binary_logarithm_of_e),
-                                 _mm512_set1_ps(both ? -x->lse[row + r + 1] * binary_logarithm_of_e : 0)};
+        const __m512 shift[2] = {_mm512_set1_ps(-x->lse[row + r] * BINARY_LOGARITHM_OF_E),
+                                 _mm512_set1_ps(both ? -x->lse[row + r + 1] * BINARY_LOGARITHM_OF_E : 0)};
         const __m512 mean[2] = {_mm512_set1_ps(x->delta[row + r] * x->scale),
                                 _mm512_set1_ps(both ? x->delta[row + r + 1] * x->scale : 0)};
         for (int v = 0; v < vectors; v++) {

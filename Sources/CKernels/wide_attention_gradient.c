@@ -15,7 +15,7 @@ typedef struct {
 } workplace;
 
 static size_t arrange(size_t queries, size_t size, float *scratch, workplace *w) {
-    const size_t rows = QUERIES * padded(size), columns = KEYS * padded(size);
+    const size_t rows = QUERIES * padded_columns(size), columns = KEYS * padded_columns(size);
     w->q = scratch;
     w->dy = w->q + rows;
     w->logarithms = w->dy + rows;
@@ -41,21 +41,22 @@ static void slope_rows(const wide_kernels *kernels, const workplace *w, size_t r
                        const float *delta, float *dq, bool accumulate) {
     const wide_scores p = {.numbers = w->probabilities + row * KEYS, .stride = KEYS, .rows = rows, .columns = keys};
     const wide_scores slopes = {.numbers = w->slopes + row * KEYS, .stride = KEYS, .rows = rows, .columns = keys};
-    wide_multiply_panels(kernels, w->q + row * padded(size), padded(size), w->transposed_keys, &p, size);
+    wide_multiply_panels(kernels, w->q + row * padded_columns(size), padded_columns(size), w->transposed_keys, &p, size);
     kernels->rebuild(&p, w->logarithms + row);
-    wide_multiply_panels(kernels, w->dy + row * padded(size), padded(size), w->transposed_values, &slopes, size);
+    wide_multiply_panels(kernels, w->dy + row * padded_columns(size), padded_columns(size), w->transposed_values, &slopes,
+                         size);
     kernels->slope(&slopes, p.numbers, delta);
     kernels->multiply(&(wide_operands){
-        .a = slopes.numbers, .a_row = KEYS, .a_step = 1, .b = w->keys, .b_step = padded(size), .c = dq,
-        .c_row = padded(size), .rows = rows, .columns = size, .inner = keys, .accumulate = accumulate});
+        .a = slopes.numbers, .a_row = KEYS, .a_step = 1, .b = w->keys, .b_step = padded_columns(size), .c = dq,
+        .c_row = padded_columns(size), .rows = rows, .columns = size, .inner = keys, .accumulate = accumulate});
 }
 
 // sums[keys, size] (+)= left[rows, keys]^T right[rows, size].
 static void add_keys(const wide_kernels *kernels, const float *left, const float *right, float *sums, size_t rows,
                      size_t keys, size_t size, bool accumulate) {
     kernels->multiply(&(wide_operands){
-        .a = left, .a_row = 1, .a_step = KEYS, .b = right, .b_step = padded(size), .c = sums, .c_row = padded(size),
-        .rows = keys, .columns = size, .inner = rows, .accumulate = accumulate});
+        .a = left, .a_row = 1, .a_step = KEYS, .b = right, .b_step = padded_columns(size), .c = sums,
+        .c_row = padded_columns(size), .rows = keys, .columns = size, .inner = rows, .accumulate = accumulate});
 }
 
 // All queries with one block of keys.
@@ -64,12 +65,13 @@ static void add_block(const wide_kernels *kernels, const rectifid_wide_head *hea
     const size_t size = head->size;
     for (size_t first = 0; first < head->queries; first += QUERIES) {
         const size_t rows = head->queries - first < QUERIES ? head->queries - first : QUERIES, at = first * head->stride;
-        rectifid_wide_copy(head->q + at, head->stride, head->scale * BINARY_LOGARITHM_OF_E, w->q, padded(size), rows, size);
-        rectifid_wide_copy(head->dy + at, head->stride, 1, w->dy, padded(size), rows, size);
+        rectifid_wide_copy(head->q + at, head->stride, head->scale * BINARY_LOGARITHM_OF_E, w->q, padded_columns(size), rows,
+                           size);
+        rectifid_wide_copy(head->dy + at, head->stride, 1, w->dy, padded_columns(size), rows, size);
         rectifid_wide_copy(head->lse + first, 0, BINARY_LOGARITHM_OF_E, w->logarithms, 0, 1, rows);
         for (size_t row = 0; row < rows; row += kernels->rows) {
             const size_t count = rows - row < kernels->rows ? rows - row : kernels->rows;
-            slope_rows(kernels, w, row, count, keys, size, w->delta + first + row, dq + (first + row) * padded(size),
+            slope_rows(kernels, w, row, count, keys, size, w->delta + first + row, dq + (first + row) * padded_columns(size),
                        accumulate);
         }
         if (!keys_too) continue;
@@ -89,10 +91,10 @@ void rectifid_wide_attention_gradient(const rectifid_wide_head *head, size_t fir
         const size_t count = last - key < KEYS ? last - key : KEYS, at = key * stride;
         wide_pack_transposed(head->k + at, stride, count, size, w.transposed_keys);
         wide_pack_transposed(head->v + at, stride, count, size, w.transposed_values);
-        rectifid_wide_copy(head->k + at, stride, 1, w.keys, padded(size), count, size);
+        rectifid_wide_copy(head->k + at, stride, 1, w.keys, padded_columns(size), count, size);
         add_block(kernels, head, &w, count, dq, key > first, dk && dv);
         if (!dk || !dv) continue;
-        rectifid_wide_copy(w.key_sums, padded(size), 1 / BINARY_LOGARITHM_OF_E, dk + at, stride, count, size);
-        rectifid_wide_copy(w.value_sums, padded(size), 1, dv + at, stride, count, size);
+        rectifid_wide_copy(w.key_sums, padded_columns(size), 1 / BINARY_LOGARITHM_OF_E, dk + at, stride, count, size);
+        rectifid_wide_copy(w.value_sums, padded_columns(size), 1, dv + at, stride, count, size);
     }
 }

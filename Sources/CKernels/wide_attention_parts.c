@@ -10,12 +10,6 @@ void rectifid_wide_copy(const float *restrict from, size_t from_stride, float fa
 }
 
 RECTIFID_VECTORIZE
-void wide_scale_rows(float *restrict x, size_t stride, const float *restrict factors, size_t rows, size_t c) {
-    for (size_t r = 0; r < rows; r++, x += stride)
-        for (size_t i = 0; i < c; i++) x[i] *= factors[r];
-}
-
-RECTIFID_VECTORIZE
 void wide_row_dots(const float *restrict a, const float *restrict b, size_t stride, float *restrict out, size_t rows, size_t c) {
     RECTIFID_REASSOCIATE
     for (size_t r = 0; r < rows; r++, a += stride, b += stride) {

@@ -1,15 +1,11 @@
 // What attention in float32 and its derivative share.
 #pragma once
+#include "exponential.h"
+#include "narrow_factor.h"
 #include "wide_attention.h"
 #include "wide_kernels.h"
 #include <stddef.h>
 
-#define BINARY_LOGARITHM_OF_E 1.44269504088896341f
-
-static inline size_t padded(size_t columns) { return (columns + 15) / 16 * 16; }
-
-// x[r] *= factors[r].
-void wide_scale_rows(float *x, size_t stride, const float *factors, size_t rows, size_t c);
 // out[r] = sum of a[r] b[r], rows of both `stride` apart.
 void wide_row_dots(const float *a, const float *b, size_t stride, float *out, size_t rows, size_t c);
 // The transpose of x [rows, size] with zeros up to a multiple of 16 columns, as panels [size][48, 32 or 16].

@@ -178,13 +178,7 @@ import Testing
         let q = try cpu.affine(try random.tensor([1, 70, 16]), scale: 60, shift: 0)
         let k = try cpu.affine(try random.tensor([1, 1100, 16]), scale: 60, shift: 0)
         let v = try random.tensor([1, 1100, 16])
-        let (wideQ, wideK, wideV) = (try rounded(q), try rounded(k), try rounded(v))
-        let wide = try cpu.attention(wideQ, wideK, wideV, heads: 2, causal: false)
-        let narrow = try cpu.attention(
-            try q.converted(to: .bfloat16), try k.converted(to: .bfloat16), try v.converted(to: .bfloat16), heads: 2,
-            causal: false)
-        expectClose(narrow.output, wide.output, within: 6e-3, "output")
-        expectClose(narrow.logSumExp, wide.logSumExp, within: 1e-5, "sums")
+        try expectSameAttention(try rounded(q), try rounded(k), try rounded(v), heads: 2)
     }
 
     /// Every block of keys is above, or far below, all before it: earlier exponentials are scaled down again and again.
@@ -197,10 +191,15 @@ import Testing
         }
         let k = try rounded(try Tensor(rising, shape: [1, keys, size]))
         let v = try rounded(try random.tensor([1, keys, size]))
-        let wide = try cpu.attention(q, k, v, heads: 1, causal: false)
+        try expectSameAttention(q, k, v, heads: 1)
+    }
+
+    /// Both precisions' attention of numbers that bfloat16 holds exactly.
+    private func expectSameAttention(_ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int) throws {
+        let wide = try cpu.attention(q, k, v, heads: heads, causal: false)
         let narrow = try cpu.attention(
-            try q.converted(to: .bfloat16), try k.converted(to: .bfloat16), try v.converted(to: .bfloat16), heads: 1,
-            causal: false)
+            try q.converted(to: .bfloat16), try k.converted(to: .bfloat16), try v.converted(to: .bfloat16),
+            heads: heads, causal: false)
         expectClose(narrow.output, wide.output, within: 6e-3, "output")
         expectClose(narrow.logSumExp, wide.logSumExp, within: 1e-5, "sums")
     }

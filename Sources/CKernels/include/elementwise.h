@@ -15,6 +15,8 @@ void rectifid_binary_row(rectifid_binary op, const float *a, ptrdiff_t step_a, c
 void rectifid_affine(const float *x, float scale, float shift, float *out, size_t n);
 /// out[i] += scale * x[i].
 void rectifid_accumulate(const float *x, float scale, float *out, size_t n);
+/// x[r] *= factors[r] for rows of c numbers, `stride` apart.
+void rectifid_scale_rows(float *x, size_t stride, const float *factors, size_t rows, size_t c);
 /// out[i] = min(max(x[i], low), high).
 void rectifid_clamp(const float *x, float low, float high, float *out, size_t n);
 /// out[i] = dy[i] where low <= x[i] <= high, else 0 (PyTorch's convention: the gradient passes at the bounds).

@@ -23,14 +23,12 @@ typedef struct {
     float *top;
     /// [rows, 16]: sums of the exponentials so far; zeros before the first block.
     float *sums;
-    /// [rows]: what is made of the blocks before must be multiplied by that.
+    /// [rows]: what is made of the blocks before must be multiplied by that, mostly 1.
     float *rescale;
 } rectifid_scores;
 
-/// p = exp(scale * q k - top), and the rest goes on; scores never leave registers.
-void rectifid_attention_scores(const rectifid_scores *x);
-/// x[r] *= scale[r] for rows of c.
-void rectifid_scale_rows(float *x, const float *scale, size_t rows, size_t c);
+/// p = exp(scale * q k - top), and the rest goes on; scores never leave registers. Whether there is something to rescale.
+bool rectifid_attention_scores(const rectifid_scores *x);
 /// From what rectifid_attention_scores() left: lse = log of the sum of exp(scale * q k), inverse = 1 / sum of exp(.. - top).
 void rectifid_log_sums(const float *top, const float *sums, float *lse, float *inverse, size_t rows);
 /// out[r] = sum of a[r] b[r] over c columns, rows `stride` apart.

@@ -33,7 +33,7 @@ typedef struct {
 } rectifid_ahead;
 
 /// C[rows, columns] (+)= A[rows, 2 pairs] B, with B the pairs [first_pair, first_pair + pairs) of a packed factor of
-/// `all_pairs`, from its column `first_column` on, a multiple of RECTIFID_PANEL. Columns are rounded up to 16: `c` must
+/// `all_pairs`, from its column `first_column` on, a multiple of RECTIFID_PANEL. Columns are rounded up to 8: `c` must
 /// hold them. Rows of A are `a_stride` numbers apart, those of C `c_stride`. `ahead` may be NULL.
 void rectifid_narrow_product(const uint16_t *a, size_t a_stride, const uint32_t *b, size_t all_pairs,
                              size_t first_pair, size_t pairs, size_t first_column, float *c, size_t c_stride,

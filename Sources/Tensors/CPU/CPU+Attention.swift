@@ -32,16 +32,16 @@ extension CPU {
             return (try output.converted(to: precision), logSumExp)
         }
         let plan = AttentionPlan(q.shape, k.shape, heads: heads, limit: CPU.blockScores)
-        let lse = try Storage(floats: plan.images * heads * plan.queries, operation: "attention")
+        let lse = try Storage(floats: plan.units * plan.queries, operation: "attention")
         let logSumExp = Tensor(shape: [plan.images, heads, plan.queries], storage: lse)
         let sums = lse.base.assumingMemoryBound(to: Float.self)
         let output = try Tensor.building(q.shape, "attention") { out in
-            split(plan.images * heads * plan.blocks, grain: plan.grain) { part in
-                let scores = UnsafeMutablePointer<Float>.allocate(capacity: plan.block * plan.keys)
+            split(plan.units * plan.queryBlocks, grain: plan.grain) { part in
+                let scores = UnsafeMutablePointer<Float>.allocate(capacity: plan.queryBlock * plan.keys)
                 defer { scores.deallocate() }
                 for unit in part {
-                    let (head, rows) = (unit / plan.blocks, plan.rows(unit % plan.blocks))
-                    let (queryAt, keyAt) = plan.offsets(head, rows)
+                    let (head, rows) = (unit / plan.queryBlocks, plan.rows(unit % plan.queryBlocks))
+                    let queryAt = plan.queryOffset(head, rows), keyAt = plan.keyOffset(head)
                     multiply(
                         Factor(q.pointer + queryAt, rowStride: plan.width),
                         Factor(k.pointer + keyAt, rowStride: plan.width, transposed: true),
@@ -104,19 +104,19 @@ extension CPU {
         let dv = keysAndValues ? try Tensor(repeating: 0, shape: v.shape) : nil
         let dq = try Tensor.building(q.shape, "attention gradient") { out in
             // A head is the unit of work: its blocks add onto the same keys' gradients.
-            split(plan.images * heads, grain: 1) { part in
-                let probabilities = UnsafeMutablePointer<Float>.allocate(capacity: plan.block * plan.keys)
-                let slopes = UnsafeMutablePointer<Float>.allocate(capacity: plan.block * plan.keys)
-                let delta = UnsafeMutablePointer<Float>.allocate(capacity: plan.block)
+            split(plan.units, grain: 1) { part in
+                let probabilities = UnsafeMutablePointer<Float>.allocate(capacity: plan.queryBlock * plan.keys)
+                let slopes = UnsafeMutablePointer<Float>.allocate(capacity: plan.queryBlock * plan.keys)
+                let delta = UnsafeMutablePointer<Float>.allocate(capacity: plan.queryBlock)
                 defer {
                     probabilities.deallocate()
                     slopes.deallocate()
                     delta.deallocate()
                 }
                 for head in part {
-                    for block in 0..<plan.blocks {
+                    for block in 0..<plan.queryBlocks {
                         let rows = plan.rows(block)
-                        let (queryAt, keyAt) = plan.offsets(head, rows)
+                        let queryAt = plan.queryOffset(head, rows), keyAt = plan.keyOffset(head)
                         multiply(
                             Factor(q.pointer + queryAt, rowStride: plan.width),
                             Factor(k.pointer + keyAt, rowStride: plan.width, transposed: true),
@@ -169,26 +169,10 @@ extension CPU {
     }
 }
 
-/// How an attention is cut: heads of every image, blocks of query rows within each.
-private struct AttentionPlan {
-    let images, queries, keys, heads, size, block, blocks: Int
-    var width: Int { heads * size }
-    var scale: Float { 1 / Float(size).squareRoot() }
-    /// Blocks that pay for a thread.
-    var grain: Int { max(1, (1 << 18) / max(1, block * keys * size)) }
-
-    init(_ q: Shape, _ k: Shape, heads: Int, limit: Int) {
-        (images, queries, keys) = (q[0], q[1], k[1])
-        (self.heads, size) = (heads, q[2] / heads)
-        block = max(1, min(queries, limit / max(1, keys)))
-        blocks = (queries + block - 1) / block
-    }
-
-    func rows(_ index: Int) -> Range<Int> { index * block..<min(queries, (index + 1) * block) }
-
-    /// First elements of the queries and of the keys; `head` counts the heads of all images.
-    func offsets(_ head: Int, _ rows: Range<Int>) -> (query: Int, key: Int) {
-        let (image, column) = (head / heads, head % heads * size)
-        return ((image * queries + rows.lowerBound) * width + column, image * keys * width + column)
+extension AttentionPlan {
+    /// Blocks of queries with all keys, of no more scores than the limit.
+    fileprivate init(_ q: Shape, _ k: Shape, heads: Int, limit: Int) {
+        let keys = max(1, k[1])
+        self.init(q, k, heads: heads, queryBlock: max(1, min(q[1], limit / keys)), keyBlock: keys)
     }
 }

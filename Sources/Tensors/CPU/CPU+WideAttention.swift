@@ -11,7 +11,7 @@ extension CPU {
     func attendWidely(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, heads: Int
     ) throws(TensorError) -> (output: Tensor, logSumExp: Tensor) {
-        let plan = WideAttentionPlan(q.shape, k.shape, heads: heads)
+        let plan = AttentionPlan(wide: q.shape, k.shape, heads: heads)
         let packed = try pack(k, v, plan)
         let factors = packed.base.assumingMemoryBound(to: Float.self)
         let lse = try Storage(floats: plan.units * plan.queries, operation: "attention")
@@ -34,7 +34,7 @@ extension CPU {
     }
 
     /// Keys and values of every head, one head after the other.
-    private func pack(_ k: Tensor, _ v: Tensor, _ plan: WideAttentionPlan) throws(TensorError) -> Storage {
+    private func pack(_ k: Tensor, _ v: Tensor, _ plan: AttentionPlan) throws(TensorError) -> Storage {
         let packed = try Storage(floats: plan.units * plan.packedNumbers, operation: "attention")
         let numbers = packed.base.assumingMemoryBound(to: Float.self)
         split(plan.units, grain: max(1, CPU.elementGrain / plan.packedNumbers)) { part in
@@ -49,61 +49,39 @@ extension CPU {
     }
 
     /// As ``attentionGradient`` says.
-    ///
-    /// The unit of work is a head, and where there are few heads some of its keys, whose shares of the queries' derivative
-    /// are added up in the end: how many, the shapes alone say, never the threads, so that sums round alike everywhere.
     func attendWidelyGradient(
         _ q: Tensor, _ k: Tensor, _ v: Tensor, output: Tensor, logSumExp: Tensor, _ dy: Tensor, heads: Int,
         keysAndValues: Bool
     ) throws(TensorError) -> (q: Tensor, k: Tensor?, v: Tensor?) {
-        let plan = WideAttentionPlan(q.shape, k.shape, heads: heads), parts = plan.gradientParts
+        let plan = AttentionPlan(wide: q.shape, k.shape, heads: heads), parts = plan.gradientParts
         let dk = keysAndValues ? try Tensor.building(k.shape, "attention gradient") { _ in } : nil
         let dv = keysAndValues ? try Tensor.building(v.shape, "attention gradient") { _ in } : nil
-        let shares = try Storage(floats: plan.units * parts * plan.shareNumbers, operation: "attention gradient")
-        let sums = shares.base.assumingMemoryBound(to: Float.self)
+        let shares = try AttentionShares(plan)
         let scratch = try Scratch(
             floats: rectifid_wide_attention_gradient_numbers(plan.queries, plan.size), parts: threads,
             "attention gradient")
         split(plan.units * parts, grain: 1, scratch) { range, memory in
             for index in range {
-                let (unit, part) = (index / parts, index % parts)
+                let (unit, part) = index.quotientAndRemainder(dividingBy: parts)
                 let query = plan.queryOffset(unit, plan.rows(0)), key = plan.keyOffset(unit)
                 var head = rectifid_wide_head(
                     q: q.pointer + query, k: k.pointer + key, v: v.pointer + key, output: output.pointer + query,
                     dy: dy.pointer + query, lse: logSumExp.pointer + unit * plan.queries, stride: plan.width,
                     queries: plan.queries, keys: plan.keys, size: plan.size, scale: plan.scale)
-                let keys = plan.keys(part)
+                let blocks = plan.keyBlocks(of: part)
                 rectifid_wide_attention_gradient(
-                    &head, keys.lowerBound, keys.upperBound, sums + index * plan.shareNumbers,
-                    dk.map { $0.writablePointer + key }, dv.map { $0.writablePointer + key },
+                    &head, plan.columns(blocks.lowerBound).lowerBound, plan.columns(blocks.upperBound - 1).upperBound,
+                    shares.share(unit, part), dk.map { $0.writablePointer + key }, dv.map { $0.writablePointer + key },
                     memory.assumingMemoryBound(to: Float.self))
             }
         }
-        return (try gather(shares, plan, q.shape), dk, dv)
-    }
-
-    /// The sum of every head's parts, times what slopes of scores are to be multiplied by.
-    private func gather(
-        _ shares: Storage, _ plan: WideAttentionPlan, _ shape: Shape
-    ) throws(TensorError) -> Tensor {
-        let parts = plan.gradientParts
-        let sums = shares.base.assumingMemoryBound(to: Float.self)
-        return try Tensor.building(shape, "attention gradient") { out in
-            let grain = max(1, CPU.elementGrain / (WideAttentionPlan.queryBlock * plan.paddedSize))
-            split(plan.units * plan.queryBlocks, grain: grain) { range in
-                for index in range {
-                    let (unit, rows) = (index / plan.queryBlocks, plan.rows(index % plan.queryBlocks))
-                    let first = sums + unit * parts * plan.shareNumbers + rows.lowerBound * plan.paddedSize
-                    for part in 1..<max(1, parts) {
-                        rectifid_accumulate(
-                            first + part * plan.shareNumbers, 1, first, rows.count * plan.paddedSize)
-                    }
-                    rectifid_wide_copy(
-                        first, plan.paddedSize, plan.scale, out + plan.queryOffset(unit, rows), plan.width,
-                        rows.count, plan.size)
-                }
-            }
+        let dq = try shares.gathered(q.shape, .float32, on: self) { sums, rows, out, at in
+            // Slopes of scores have not been multiplied by the scale yet.
+            rectifid_wide_copy(
+                sums, plan.paddedSize, plan.scale, out.assumingMemoryBound(to: Float.self) + at, plan.width, rows,
+                plan.size)
         }
+        return (dq, dk, dv)
     }
 }
 
@@ -112,57 +90,12 @@ extension Tensor {
     fileprivate var writablePointer: UnsafeMutablePointer<Float> { UnsafeMutablePointer(mutating: pointer) }
 }
 
-extension Scratch {
-    fileprivate init(floats: Int, parts: Int, _ operation: String) throws(TensorError) {
-        try self.init(bytes: floats * MemoryLayout<Float>.stride, parts: parts, operation)
-    }
-}
-
-/// How an attention is cut: heads of every image, blocks of queries within each; for the derivative, parts of the keys.
-private struct WideAttentionPlan {
-    static let queryBlock = Int(RECTIFID_ATTENTION_ROWS)
-    private static let keyBlock = Int(RECTIFID_ATTENTION_KEYS)
-    /// Bytes that a head's shares of the queries' derivative may take.
-    private static let shareBytes = 256 << 20
-
-    let images, heads, queries, keys, size, packedNumbers, gradientParts: Int
-    var width: Int { heads * size }
-    var units: Int { images * heads }
-    var queryBlocks: Int { (queries + WideAttentionPlan.queryBlock - 1) / WideAttentionPlan.queryBlock }
-    var scale: Float { 1 / Float(size).squareRoot() }
-    /// Columns of a head, as sums are kept.
-    var paddedSize: Int { (size + 15) / 16 * 16 }
-    /// Of one part of a head's keys.
-    var shareNumbers: Int { queries * paddedSize }
-    /// Blocks that pay for a thread.
-    var grain: Int { max(1, (1 << 18) / max(1, WideAttentionPlan.queryBlock * keys * size)) }
-
-    init(_ q: Shape, _ k: Shape, heads: Int) {
-        (images, queries, keys) = (q[0], q[1], k[1])
-        (self.heads, size) = (heads, q[2] / heads)
-        packedNumbers = rectifid_wide_attention_numbers(keys, size)
-        // Enough for sixteen threads.
-        let wanted = min(WideAttentionPlan.blocks(keys), 16 / (images * heads))
-        let share = queries * (size + 15) / 16 * 16 * MemoryLayout<Float>.stride
-        gradientParts = max(1, min(wanted, WideAttentionPlan.shareBytes / share))
+extension AttentionPlan {
+    fileprivate init(wide q: Shape, _ k: Shape, heads: Int) {
+        self.init(
+            q, k, heads: heads, queryBlock: Int(RECTIFID_ATTENTION_ROWS), keyBlock: Int(RECTIFID_ATTENTION_KEYS))
     }
 
-    private static func blocks(_ keys: Int) -> Int { (keys + keyBlock - 1) / keyBlock }
-
-    func rows(_ block: Int) -> Range<Int> {
-        block * WideAttentionPlan.queryBlock..<min(queries, (block + 1) * WideAttentionPlan.queryBlock)
-    }
-
-    /// Those of a part, whole blocks.
-    func keys(_ part: Int) -> Range<Int> {
-        let blocks = WideAttentionPlan.blocks(keys)
-        func bound(_ part: Int) -> Int { min(keys, blocks * part / gradientParts * WideAttentionPlan.keyBlock) }
-        return bound(part)..<bound(part + 1)
-    }
-
-    func queryOffset(_ unit: Int, _ rows: Range<Int>) -> Int {
-        (unit / heads * queries + rows.lowerBound) * width + unit % heads * size
-    }
-
-    func keyOffset(_ unit: Int) -> Int { unit / heads * keys * width + unit % heads * size }
+    /// Of the packed keys and values of a head.
+    fileprivate var packedNumbers: Int { rectifid_wide_attention_numbers(keys, size) }
 }

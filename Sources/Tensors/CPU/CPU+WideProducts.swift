@@ -32,11 +32,11 @@ extension CPU {
         guard shape.count > 0 else { return try Tensor(repeating: 0, shape: shape) }
         var pictures = pictures
         let x = try x.widened()
-        let plan = TilePlan(
-            tiles: shape[0] * rectifid_wide_tiles(&pictures), block: rectifid_wide_block(&pictures),
-            panels: rectifid_packed_panels(pictures.outputs), filterNumbers: filter.shape.count, threads: threads)
+        let plan = BlockPlan(
+            rows: shape[0] * rectifid_wide_tiles(&pictures), block: rectifid_wide_block(&pictures), least: 32,
+            panels: rectifid_packed_panels(pictures.outputs), work: filter.shape.count, threads: threads)
         let scratch = try Scratch(
-            bytes: rectifid_wide_scratch_bytes(&pictures, plan.mostTiles, plan.mostPanels), parts: threads, operation)
+            bytes: rectifid_wide_scratch_bytes(&pictures, plan.mostRows, plan.mostPanels), parts: threads, operation)
         return try Tensor.building(shape, operation) { out in
             split(plan.units, grain: plan.grain, scratch) { part, memory in
                 var pictures = pictures

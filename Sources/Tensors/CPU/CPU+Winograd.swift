@@ -39,10 +39,11 @@
         ) throws(TensorError) -> Tensor {
             guard shape.count > 0 else { return try Tensor(repeating: 0, shape: shape).converted(to: result) }
             var picture = picture
-            let plan = TilePlan(
-                tiles: rectifid_winograd_tiles(&picture), block: rectifid_winograd_block(&picture),
-                panels: rectifid_packed_panels(picture.outputs), filterNumbers: words.shape.count,
-                turnsPanels: picture.transposes, threads: threads)
+            // Where every block turns the filter's panels as it goes, there are as few blocks as possible.
+            let plan = BlockPlan(
+                rows: rectifid_winograd_tiles(&picture), block: rectifid_winograd_block(&picture),
+                least: picture.transposes ? .max : 32, panels: rectifid_packed_panels(picture.outputs),
+                work: words.shape.count, threads: threads)
             let scratch = try Scratch(
                 bytes: rectifid_winograd_scratch_bytes(&picture), parts: threads, operation)
             return try Tensor.building(shape, result, operation) { out in

@@ -2,29 +2,26 @@ internal import CKernels
 
 /// One thread's memory for a block of queries of an attention, and what is done in it.
 struct NarrowAttentionBlock {
-    private let plan: NarrowAttentionPlan
+    private let plan: AttentionPlan
     private let queries, probabilities: UnsafeMutablePointer<UInt16>
     private let sums: UnsafeMutablePointer<Float>
     /// Of each row: the highest score so far, sums of exponentials, and what earlier blocks are multiplied by.
     private let top, totals, rescale: UnsafeMutablePointer<Float>
 
-    private static let stride = NarrowAttentionPlan.keyBlock
-    private static let rows = NarrowAttentionPlan.queryBlock
-
     /// - Parameter memory: Where a thread's arrays are cut from; ``bytes(_:)`` says how much.
-    init(_ plan: NarrowAttentionPlan, in memory: UnsafeMutableRawPointer) {
+    init(_ plan: AttentionPlan, in memory: UnsafeMutableRawPointer) {
         var cursor = ScratchCursor(memory)
         self.init(plan, &cursor)
     }
 
-    static func bytes(_ plan: NarrowAttentionPlan) -> Int {
+    static func bytes(_ plan: AttentionPlan) -> Int {
         var cursor = ScratchCursor()
         _ = NarrowAttentionBlock(plan, &cursor)
         return cursor.bytes
     }
 
-    private init(_ plan: NarrowAttentionPlan, _ cursor: inout ScratchCursor) {
-        let (rows, stride) = (NarrowAttentionBlock.rows, NarrowAttentionBlock.stride)
+    private init(_ plan: AttentionPlan, _ cursor: inout ScratchCursor) {
+        let (rows, stride) = (plan.queryBlock, plan.keyBlock)
         self.plan = plan
         queries = cursor.take(rows * plan.size)
         probabilities = cursor.take(rows * stride)
@@ -43,7 +40,7 @@ struct NarrowAttentionBlock {
         for row in 0..<rows { (queries + row * plan.size).update(from: q + row * plan.width, count: plan.size) }
         for block in 0..<plan.keyBlocks { add(keys, values, rows, block) }
         rectifid_log_sums(top, totals, logSumExp, rescale, rows)
-        rectifid_scale_rows(sums, rescale, rows, plan.paddedSize)
+        rectifid_scale_rows(sums, plan.paddedSize, rescale, rows, plan.size)
         for row in 0..<rows {
             rectifid_narrow_bfloat16(sums + row * plan.paddedSize, out + row * plan.width, plan.size)
         }
@@ -53,17 +50,16 @@ struct NarrowAttentionBlock {
     private func add(
         _ keys: UnsafePointer<UInt32>, _ values: UnsafePointer<UInt32>, _ rows: Int, _ block: Int
     ) {
-        let columns = plan.columns(block), stride = NarrowAttentionBlock.stride
+        let columns = plan.columns(block), stride = plan.keyBlock
         var scores = rectifid_scores(
             q: queries, keys: keys + columns.lowerBound * (plan.size / 2), stride: plan.size, size: plan.size,
-            rows: rows,
-            columns: columns.count, scale: plan.scale, first: block == 0, p: probabilities, p_stride: stride, top: top,
-            sums: totals, rescale: rescale)
-        rectifid_attention_scores(&scores)
-        if block > 0 { rectifid_scale_rows(sums, rescale, rows, plan.paddedSize) }
+            rows: rows, columns: columns.count, scale: plan.scale, first: block == 0,
+            p: probabilities, p_stride: stride, top: top, sums: totals, rescale: rescale)
+        if rectifid_attention_scores(&scores), block > 0 {
+            rectifid_scale_rows(sums, plan.paddedSize, rescale, rows, plan.size)
+        }
         rectifid_narrow_product(
             probabilities, stride, values, (plan.keys + 1) / 2, columns.lowerBound / 2, (columns.count + 1) / 2, 0,
-            sums,
-            plan.paddedSize, rows, plan.size, block > 0, nil)
+            sums, plan.paddedSize, rows, plan.size, block > 0, nil)
     }
 }

@@ -13,7 +13,7 @@ struct NarrowAttentionGradient {
         let logSumExp: UnsafePointer<Float>
     }
 
-    private let plan: NarrowAttentionPlan
+    private let plan: AttentionPlan
     private let keysAndValues: Bool
     private let delta, keySums, valueSums: UnsafeMutablePointer<Float>
     /// Rows of the head's q and dy one behind the other: as they come they lie in as many pages as all heads together.
@@ -22,23 +22,20 @@ struct NarrowAttentionGradient {
     private let keysForScores, valuesForSlopes, keysForQueries: UnsafeMutablePointer<UInt32>
     private let packedProbabilities, packedSlopes: UnsafeMutablePointer<UInt32>
 
-    private static let stride = NarrowAttentionPlan.keyBlock
-    private static let rows = NarrowAttentionPlan.queryBlock
-
     /// - Parameter memory: Where a thread's arrays are cut from; ``bytes(_:keysAndValues:)`` says how much.
-    init(_ plan: NarrowAttentionPlan, keysAndValues: Bool, in memory: UnsafeMutableRawPointer) {
+    init(_ plan: AttentionPlan, keysAndValues: Bool, in memory: UnsafeMutableRawPointer) {
         var cursor = ScratchCursor(memory)
         self.init(plan, keysAndValues: keysAndValues, &cursor)
     }
 
-    static func bytes(_ plan: NarrowAttentionPlan, keysAndValues: Bool) -> Int {
+    static func bytes(_ plan: AttentionPlan, keysAndValues: Bool) -> Int {
         var cursor = ScratchCursor()
         _ = NarrowAttentionGradient(plan, keysAndValues: keysAndValues, &cursor)
         return cursor.bytes
     }
 
-    private init(_ plan: NarrowAttentionPlan, keysAndValues: Bool, _ cursor: inout ScratchCursor) {
-        let (rows, stride) = (NarrowAttentionGradient.rows, NarrowAttentionGradient.stride)
+    private init(_ plan: AttentionPlan, keysAndValues: Bool, _ cursor: inout ScratchCursor) {
+        let (rows, stride) = (plan.queryBlock, plan.keyBlock)
         let block = Int(rectifid_packed_words(rows, stride)), size = plan.size
         self.plan = plan
         self.keysAndValues = keysAndValues
@@ -59,12 +56,11 @@ struct NarrowAttentionGradient {
     }
 
     /// What `blocks` of keys give to the queries' derivative, sums [queries, paddedSize], and the derivatives of those keys
-    /// and values where they are asked for.
+    /// and values where they are asked for; after ``prepare(_:)`` of the head.
     func run(
         _ head: Head, _ blocks: Range<Int>, into sums: UnsafeMutablePointer<Float>, _ dk: UnsafeMutablePointer<UInt16>?,
         _ dv: UnsafeMutablePointer<UInt16>?
     ) {
-        prepare(head)
         for block in blocks {
             let columns = plan.columns(block), first = columns.lowerBound * plan.width
             rectifid_pack_transposed(head.k + first, plan.width, columns.count, plan.size, keysForScores)
@@ -74,15 +70,15 @@ struct NarrowAttentionGradient {
                 add(head.logSumExp, index, columns.count, into: sums, accumulate: block > blocks.lowerBound)
             }
             guard let dk, let dv else { continue }
-            let stride = NarrowAttentionGradient.stride
+            let stride = plan.keyBlock
             rectifid_narrow_transpose(keySums, stride, dk + first, plan.width, plan.size, columns.count)
             rectifid_narrow_transpose(valueSums, stride, dv + first, plan.width, plan.size, columns.count)
         }
     }
 
     /// Of all queries: delta, their own rows, and what stands left of a block's P and dS.
-    private func prepare(_ head: Head) {
-        let (size, stride) = (plan.size, NarrowAttentionGradient.rows)
+    func prepare(_ head: Head) {
+        let (size, stride) = (plan.size, plan.queryBlock)
         rectifid_row_dots(head.dy, head.output, plan.width, delta, plan.queries, size)
         for row in 0..<plan.queries {
             (queries + row * size).update(from: head.q + row * plan.width, count: size)
@@ -96,14 +92,14 @@ struct NarrowAttentionGradient {
         }
     }
 
-    private func side(_ queryBlock: Int) -> Int { queryBlock * NarrowAttentionGradient.rows * plan.size }
+    private func side(_ queryBlock: Int) -> Int { queryBlock * plan.queryBlock * plan.size }
 
     /// A block of queries with a block of keys.
     private func add(
         _ logSumExp: UnsafePointer<Float>, _ index: Int, _ columns: Int, into sums: UnsafeMutablePointer<Float>,
         accumulate: Bool
     ) {
-        let rows = plan.rows(index), from = rows.lowerBound * plan.size, stride = NarrowAttentionGradient.stride
+        let rows = plan.rows(index), from = rows.lowerBound * plan.size, stride = plan.keyBlock
         var block = rectifid_slopes(
             q: queries + from, dy: slopes + from, keys: keysForScores, values: valuesForSlopes, stride: plan.size,
             size: plan.size, rows: rows.count, columns: columns, scale: plan.scale,
@@ -128,7 +124,7 @@ struct NarrowAttentionGradient {
     ) {
         let pairs = (rows + 1) / 2
         rectifid_narrow_product(
-            left, NarrowAttentionGradient.rows, right, pairs, 0, pairs, 0, sums, NarrowAttentionGradient.stride,
+            left, plan.queryBlock, right, pairs, 0, pairs, 0, sums, plan.keyBlock,
             plan.size, columns, accumulate, nil)
     }
 }

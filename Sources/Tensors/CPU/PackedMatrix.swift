@@ -75,22 +75,24 @@
             return PackedMatrix(inputs: outputs, outputs: inputs, words: words)
         }
 
-        /// Every thread takes rows, or panels where rows are few: then each reads its part of the weights alone.
         private func multiply(
             _ x: Tensor, _ weights: PackedMatrix, bias: Tensor?, result: Precision, _ operation: String
         ) throws(TensorError) -> Tensor {
             let shape = try x.shape.replacing(axis: -1, with: weights.outputs)
-            let x = try x.converted(to: .bfloat16)
-            let (rows, panels) = (x.shape.rows, rectifid_packed_panels(weights.outputs))
-            let byRows = rows >= 128 * threads || rows >= 4 * 48 * panels
-            let perUnit = max(1, (byRows ? 1 : rows * 48) * weights.inputs * (byRows ? weights.outputs : 1))
+            guard shape.count > 0 else { return try Tensor(repeating: 0, shape: shape).converted(to: result) }
+            let x = try x.converted(to: .bfloat16), rows = x.shape.rows
+            let plan = BlockPlan(
+                rows: rows, block: (rows + 7) / 8 * 8, least: 128, panels: rectifid_packed_panels(weights.outputs),
+                work: weights.inputs * weights.outputs, threads: threads)
             return try Tensor.building(shape, result, operation) { out in
-                split(byRows ? rows : panels, grain: max(1, (1 << 20) / perUnit)) { part in
-                    let (own, ownPanels) = byRows ? (part, 0..<panels) : (0..<rows, part)
-                    rectifid_narrow_linear(
-                        x.halves, weights.inputs, weights.pointer, weights.outputs, bias?.pointer, out,
-                        result == .bfloat16, own.lowerBound, own.upperBound, ownPanels.lowerBound,
-                        ownPanels.upperBound)
+                split(plan.units, grain: plan.grain) { part in
+                    for unit in part {
+                        let (rows, panels) = plan.work(unit)
+                        rectifid_narrow_linear(
+                            x.halves, weights.inputs, weights.pointer, weights.outputs, bias?.pointer, out,
+                            result == .bfloat16, rows.lowerBound, rows.upperBound, panels.lowerBound,
+                            panels.upperBound)
+                    }
                 }
             }
         }

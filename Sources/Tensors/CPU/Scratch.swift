@@ -11,6 +11,10 @@ struct Scratch {
         storage = try Storage(bytes: parts * stride, operation: operation)
     }
 
+    init(floats: Int, parts: Int, _ operation: String) throws(TensorError) {
+        try self.init(bytes: floats * MemoryLayout<Float>.stride, parts: parts, operation)
+    }
+
     /// Valid as long as the scratch memory is kept.
     func part(_ index: Int) -> UnsafeMutableRawPointer { storage.base + index * stride }
 }

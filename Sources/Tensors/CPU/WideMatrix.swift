@@ -59,11 +59,11 @@ extension CPU {
             let shape = try x.shape.replacing(axis: -1, with: outputs)
             guard shape.count > 0 else { return try Tensor(repeating: 0, shape: shape).converted(to: result) }
             let x = try x.widened()
-            let plan = LinearPlan(
-                rows: x.shape.rows, panels: rectifid_packed_panels(outputs), inner: inner, threads: threads)
+            let plan = BlockPlan(
+                rows: x.shape.rows, block: Int(RECTIFID_WIDE_ROWS), least: 256, panels: rectifid_packed_panels(outputs),
+                work: inner * outputs, threads: threads)
             let scratch = try Scratch(
-                bytes: rectifid_wide_linear_numbers(plan.mostRows) * MemoryLayout<Float>.stride, parts: threads,
-                operation)
+                floats: rectifid_wide_linear_numbers(plan.mostRows), parts: threads, operation)
             return try Tensor.building(shape, operation) { out in
                 split(plan.units, grain: plan.grain, scratch) { part, memory in
                     var map = rectifid_wide_map(
@@ -78,44 +78,5 @@ extension CPU {
                 }
             }.converted(to: result)
         }
-    }
-}
-
-/// How a linear map is cut.
-///
-/// Blocks of rows and, where these are fewer than the threads, groups of the weights' panels. It changes no bit: every result
-/// is a sum of its own, always in the same order.
-private struct LinearPlan {
-    /// Rows that registers hold together.
-    private static let row = 8
-    /// Rows of a block that pay for reading, and for the derivative transposing, the weights once more.
-    private static let fewRows = 256
-    /// Multiplications that pay for waking a thread.
-    private static let workGrain = 1 << 18
-
-    let rows, blocks, groups, panels, grain: Int
-
-    var units: Int { blocks * groups }
-
-    init(rows: Int, panels: Int, inner: Int, threads: Int) {
-        (self.rows, self.panels) = (rows, panels)
-        let most = Int(RECTIFID_WIDE_ROWS), needed = max(1, (rows + most - 1) / most)
-        let even = (needed + threads - 1) / threads * threads
-        blocks = max(needed, min(even, rows / LinearPlan.fewRows))
-        groups = min(panels, (threads + blocks - 1) / blocks)
-        let work = rows * panels * Int(RECTIFID_PANEL) * inner
-        grain = max(1, LinearPlan.workGrain * blocks * groups / max(1, work))
-    }
-
-    /// Blocks are whole rows of registers.
-    private func bound(_ block: Int) -> Int {
-        min(rows, (rows + LinearPlan.row - 1) / LinearPlan.row * block / blocks * LinearPlan.row)
-    }
-
-    var mostRows: Int { (0..<blocks).reduce(0) { max($0, bound($1 + 1) - bound($1)) } }
-
-    func work(_ unit: Int) -> (rows: Range<Int>, panels: Range<Int>) {
-        let (group, block) = unit.quotientAndRemainder(dividingBy: blocks)
-        return (bound(block)..<bound(block + 1), panels * group / groups..<panels * (group + 1) / groups)
     }
 }
