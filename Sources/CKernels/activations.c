@@ -134,8 +134,10 @@ void rectifid_geglu_gradient(const void *x, const void *dy, rectifid_format dy_f
             float *restrict dvalue = run_to_write(dx, format, first, dvalue_buffer);
             float *restrict dgate = run_to_write(dx, format, second, dgate_buffer);
             for (size_t i = 0; i < n; i++) {
-                dvalue[i] = back[i] * gelu(gate[i]);
-                dgate[i] = back[i] * value[i] * gelu_slope(gate[i]);
+                const float g = gate[i], slope = back[i], cdf = normal_cdf(g);
+                const float of_gate = slope * value[i] * (cdf + g * normal_density(g));
+                dvalue[i] = slope * (g * cdf);
+                dgate[i] = of_gate;
             }
             write_run(dx, format, first, n, dvalue_buffer);
             write_run(dx, format, second, n, dgate_buffer);

@@ -1,6 +1,6 @@
 /// How products of many rows with one packed matrix are cut: rows of numbers, or tiles of a convolution by few products.
 ///
-/// Blocks of rows and, where these are fewer than the threads, groups of the matrix's panels. It changes no bit: every result
+/// Blocks of rows and, where these are too few, groups of the matrix's panels. It changes no bit: every result
 /// is a sum of its own, always in the same order.
 struct BlockPlan {
     /// Multiplications that pay for waking a thread.
@@ -18,13 +18,15 @@ struct BlockPlan {
     ///   - least: Rows below which going through the matrix once more costs more than a thread gains.
     ///   - panels: Of the matrix.
     ///   - work: Multiplications of a row.
-    init(rows: Int, block: Int, least: Int, panels: Int, work: Int, threads: Int) {
+    ///   - units: As many as there are threads, or, where being cut costs little, a multiple: a slow thread leaves some to
+    ///     the others.
+    init(rows: Int, block: Int, least: Int, panels: Int, work: Int, units: Int) {
         (self.rows, self.panels) = (rows, panels)
         let needed = (rows + block - 1) / block
         // As many for every thread, where that leaves them large enough.
-        let even = (needed + threads - 1) / threads * threads
+        let even = (needed + units - 1) / units * units
         blocks = max(1, min(even, max(needed, rows / least)))
-        groups = min(panels, (threads + blocks - 1) / blocks)
+        groups = min(panels, (units + blocks - 1) / blocks)
         grain = max(1, BlockPlan.workGrain * blocks * groups / max(1, work * rows))
     }
 

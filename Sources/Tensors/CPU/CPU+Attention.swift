@@ -35,10 +35,10 @@ extension CPU {
         let lse = try Storage(floats: plan.units * plan.queries, operation: "attention")
         let logSumExp = Tensor(shape: [plan.images, heads, plan.queries], storage: lse)
         let sums = lse.base.assumingMemoryBound(to: Float.self)
+        let scratch = try Scratch(floats: plan.queryBlock * plan.keys, parts: threads, "attention")
         let output = try Tensor.building(q.shape, "attention") { out in
-            split(plan.units * plan.queryBlocks, grain: plan.grain) { part in
-                let scores = UnsafeMutablePointer<Float>.allocate(capacity: plan.queryBlock * plan.keys)
-                defer { scores.deallocate() }
+            split(plan.units * plan.queryBlocks, grain: plan.grain, scratch) { part, memory in
+                let scores = memory.assumingMemoryBound(to: Float.self)
                 for unit in part {
                     let (head, rows) = (unit / plan.queryBlocks, plan.rows(unit % plan.queryBlocks))
                     let queryAt = plan.queryOffset(head, rows), keyAt = plan.keyOffset(head)
@@ -102,17 +102,13 @@ extension CPU {
         let plan = AttentionPlan(q.shape, k.shape, heads: heads, limit: CPU.blockScores)
         let dk = keysAndValues ? try Tensor(repeating: 0, shape: k.shape) : nil
         let dv = keysAndValues ? try Tensor(repeating: 0, shape: v.shape) : nil
+        let block = plan.queryBlock * plan.keys
+        let scratch = try Scratch(floats: 2 * block + plan.queryBlock, parts: threads, "attention gradient")
         let dq = try Tensor.building(q.shape, "attention gradient") { out in
             // A head is the unit of work: its blocks add onto the same keys' gradients.
-            split(plan.units, grain: 1) { part in
-                let probabilities = UnsafeMutablePointer<Float>.allocate(capacity: plan.queryBlock * plan.keys)
-                let slopes = UnsafeMutablePointer<Float>.allocate(capacity: plan.queryBlock * plan.keys)
-                let delta = UnsafeMutablePointer<Float>.allocate(capacity: plan.queryBlock)
-                defer {
-                    probabilities.deallocate()
-                    slopes.deallocate()
-                    delta.deallocate()
-                }
+            split(plan.units, grain: 1, scratch) { part, memory in
+                let probabilities = memory.assumingMemoryBound(to: Float.self)
+                let slopes = probabilities + block, delta = slopes + block
                 for head in part {
                     for block in 0..<plan.queryBlocks {
                         let rows = plan.rows(block)

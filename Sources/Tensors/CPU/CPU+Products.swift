@@ -105,15 +105,18 @@ extension CPU {
         return matrix.weights
     }
 
-    /// Cuts an output of `rows` x `columns` into one panel per thread, along the longer side.
+    /// Cuts an output of `rows` x `columns` into one panel per thread, along the longer side: OpenBLAS packs the other
+    /// factor anew for every panel.
     func panels(rows: Int, columns: Int, inner: Int, _ body: (Range<Int>, Range<Int>) -> Void) {
         guard rows > 0, columns > 0 else { return }
         // About 2^18 multiplications pay for waking a thread.
         let work = max(1, inner)
         if rows >= columns {
-            split(rows, grain: max(1, (1 << 18) / (work * columns))) { part in body(part, 0..<columns) }
+            let grain = max(1, rows / threads, (1 << 18) / (work * columns))
+            split(rows, grain: grain) { part in body(part, 0..<columns) }
         } else {
-            split(columns, grain: max(16, (1 << 18) / (work * rows))) { part in body(0..<rows, part) }
+            let grain = max(16, columns / threads, (1 << 18) / (work * rows))
+            split(columns, grain: grain) { part in body(0..<rows, part) }
         }
     }
 }

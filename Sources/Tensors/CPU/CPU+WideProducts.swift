@@ -34,7 +34,7 @@ extension CPU {
         let x = try x.widened()
         let plan = BlockPlan(
             rows: shape[0] * rectifid_wide_tiles(&pictures), block: rectifid_wide_block(&pictures), least: 32,
-            panels: rectifid_packed_panels(pictures.outputs), work: filter.shape.count, threads: threads)
+            panels: rectifid_packed_panels(pictures.outputs), work: filter.shape.count, units: threads)
         let scratch = try Scratch(
             bytes: rectifid_wide_scratch_bytes(&pictures, plan.mostRows, plan.mostPanels), parts: threads, operation)
         return try Tensor.building(shape, operation) { out in

@@ -43,7 +43,7 @@
             let plan = BlockPlan(
                 rows: rectifid_winograd_tiles(&picture), block: rectifid_winograd_block(&picture),
                 least: picture.transposes ? .max : 32, panels: rectifid_packed_panels(picture.outputs),
-                work: words.shape.count, threads: threads)
+                work: words.shape.count, units: threads)
             let scratch = try Scratch(
                 bytes: rectifid_winograd_scratch_bytes(&picture), parts: threads, operation)
             return try Tensor.building(shape, result, operation) { out in

@@ -1,5 +1,6 @@
 internal import COpenBLAS
 internal import Dispatch
+internal import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -60,37 +61,48 @@ public final class CPU: Device {
         return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     }
 
-    /// Splits `0..<count` into one range per thread and runs them at once; in line where the work is small.
+    /// Splits `0..<count` into ranges that threads take one after the other, at once; in line where the work is small.
     ///
-    /// - Parameter grain: The least worth a thread of its own, in units of `count`.
+    /// A thread whose core is slow, or busy with something else, takes fewer. The ranges depend on the number of threads
+    /// and on nothing that happens while they run.
+    ///
+    /// - Parameter grain: The least worth a range of its own, in units of `count`.
     func split(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
         splitNumbered(count, grain: grain) { range, _ in body(range) }
     }
 
-    /// The same, with memory for each part.
+    /// The same, with memory for each thread.
     func split(
         _ count: Int, grain: Int, _ scratch: Scratch, _ body: (Range<Int>, UnsafeMutableRawPointer) -> Void
     ) {
-        splitNumbered(count, grain: grain) { range, part in body(range, scratch.part(part)) }
+        splitNumbered(count, grain: grain) { range, thread in body(range, scratch.part(thread)) }
     }
 
     private func splitNumbered(_ count: Int, grain: Int, _ body: (Range<Int>, Int) -> Void) {
-        let parts = min(threads, max(1, count / max(1, grain)))
-        guard parts > 1 else { return body(0..<count, 0) }
+        let most = max(1, count / max(1, grain)), takers = min(threads, most)
+        guard takers > 1 else { return body(0..<count, 0) }
+        let ranges = min(most, CPU.rangesPerThread * takers)
         withoutActuallyEscaping(body) { escaping in
             let work = UncheckedWork(body: escaping)
-            DispatchQueue.concurrentPerform(iterations: parts) { part in
-                let start = count * part / parts, end = count * (part + 1) / parts
-                if start < end { work.body(start..<end, part) }
+            DispatchQueue.concurrentPerform(iterations: takers) { thread in
+                while case let range = work.taken.add(1, ordering: .relaxed).oldValue, range < ranges {
+                    work.body(count * range / ranges..<count * (range + 1) / ranges, thread)
+                }
             }
         }
     }
 
-    /// `concurrentPerform` returns when every part is done, so a body that is not Sendable never outlives its caller;
-    /// parts write disjoint ranges.
-    private struct UncheckedWork: @unchecked Sendable {
+    /// `concurrentPerform` returns when every range is done, so a body that is not Sendable never outlives its caller;
+    /// ranges are written by one thread each.
+    private final class UncheckedWork: @unchecked Sendable {
         let body: (Range<Int>, Int) -> Void
+        let taken = Atomic(0)
+
+        init(body: @escaping (Range<Int>, Int) -> Void) { self.body = body }
     }
+
+    /// Ranges for each thread: what the last one takes is a sixteenth of two threads' work.
+    private static let rangesPerThread = 8
 
     /// Elements below which a second thread costs more than it gains.
     static let elementGrain = 1 << 14

@@ -83,7 +83,7 @@
             let x = try x.converted(to: .bfloat16), rows = x.shape.rows
             let plan = BlockPlan(
                 rows: rows, block: (rows + 7) / 8 * 8, least: 128, panels: rectifid_packed_panels(weights.outputs),
-                work: weights.inputs * weights.outputs, threads: threads)
+                work: weights.inputs * weights.outputs, units: 4 * threads)
             return try Tensor.building(shape, result, operation) { out in
                 split(plan.units, grain: plan.grain) { part in
                     for unit in part {

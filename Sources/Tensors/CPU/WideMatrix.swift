@@ -61,7 +61,7 @@ extension CPU {
             let x = try x.widened()
             let plan = BlockPlan(
                 rows: x.shape.rows, block: Int(RECTIFID_WIDE_ROWS), least: 256, panels: rectifid_packed_panels(outputs),
-                work: inner * outputs, threads: threads)
+                work: inner * outputs, units: 2 * threads)
             let scratch = try Scratch(
                 floats: rectifid_wide_linear_numbers(plan.mostRows), parts: threads, operation)
             return try Tensor.building(shape, operation) { out in
