@@ -15,6 +15,7 @@
 #include "narrow_product.h"
 #include "narrow_attention.h"
 #include "normalization.h"
+#include "pausing.h"
 #include "peak.h"
 #include "resampling.h"
 #include "wide_attention.h"

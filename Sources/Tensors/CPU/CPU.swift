@@ -1,6 +1,4 @@
 internal import COpenBLAS
-internal import Dispatch
-internal import Synchronization
 
 #if canImport(Glibc)
     import Glibc
@@ -35,11 +33,14 @@ public final class CPU: Device {
     /// Who computes convolutions.
     public let convolutionProvider: ConvolutionProvider
 
+    private let team: ThreadTeam
+
     /// What OpenBLAS chose for this processor, `Haswell` or `Cooperlake` for instance.
     public var coreName: String { String(cString: openblas_get_corename()) }
 
     init(threads: Int, convolution: ConvolutionProvider = .automatic) {
         cores = max(1, threads)
+        team = ThreadTeam(helpers: cores - 1)
         convolutionProvider = convolution
         openblas_set_num_threads(1)
     }
@@ -82,23 +83,11 @@ public final class CPU: Device {
         let most = max(1, count / max(1, grain)), takers = min(threads, most)
         guard takers > 1 else { return body(0..<count, 0) }
         let ranges = min(most, CPU.rangesPerThread * takers)
-        withoutActuallyEscaping(body) { escaping in
-            let work = UncheckedWork(body: escaping)
-            DispatchQueue.concurrentPerform(iterations: takers) { thread in
-                while case let range = work.taken.add(1, ordering: .relaxed).oldValue, range < ranges {
-                    work.body(count * range / ranges..<count * (range + 1) / ranges, thread)
-                }
+        withoutActuallyEscaping(body) { body in
+            team.run(ranges: ranges, takers: takers) { range, thread in
+                body(count * range / ranges..<count * (range + 1) / ranges, thread)
             }
         }
-    }
-
-    /// `concurrentPerform` returns when every range is done, so a body that is not Sendable never outlives its caller;
-    /// ranges are written by one thread each.
-    private final class UncheckedWork: @unchecked Sendable {
-        let body: (Range<Int>, Int) -> Void
-        let taken = Atomic(0)
-
-        init(body: @escaping (Range<Int>, Int) -> Void) { self.body = body }
     }
 
     /// Ranges for each thread: what the last one takes is a sixteenth of two threads' work.

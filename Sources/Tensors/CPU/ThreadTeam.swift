@@ -1,0 +1,208 @@
+internal import CKernels
+internal import Dispatch
+internal import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
+/// Threads that help whoever splits an operation.
+///
+/// An operation of a small network takes some tens of microseconds, no longer than waking a thread does. So a helper looks
+/// out for the next operation for a while before it sleeps; and whoever splits an operation begins at once, takes all of
+/// it where nobody comes in time, and waits only for helpers that have begun.
+final class ThreadTeam: Sendable {
+    private let board: Board
+    private let helpers: Int
+
+    /// - Parameter helpers: Threads besides those that call; they start when the first is needed.
+    init(helpers: Int) {
+        self.helpers = helpers
+        board = Board()
+    }
+
+    deinit { board.close() }
+
+    /// Runs `body(range, thread)` for every one of `ranges`, each once, on at most `takers` threads that count from zero.
+    func run(ranges: Int, takers: Int, _ body: @escaping (Int, Int) -> Void) {
+        let work = Work(ranges: ranges, body)
+        board.start(helpers)
+        board.post(work, places: min(takers - 1, helpers))
+        work.takeRanges(as: 0)
+        board.remove(work)
+        work.finish()
+    }
+}
+
+/// A split operation.
+///
+/// Its body is not Sendable and ends with ``ThreadTeam/run(ranges:takers:_:)``: nobody begins after ``Board/remove(_:)``,
+/// who has begun is waited for, and then it is let go, although a helper may keep the work a moment longer. A range is
+/// written by one thread.
+private final class Work: @unchecked Sendable {
+    let ranges: Int
+    private var body: ((Int, Int) -> Void)?
+    private let taken = Atomic(0)
+    /// Helpers at work, and whether their last is to wake whoever waits.
+    private let helpers = Atomic(0)
+    private static let waited = 1 << 32
+    private let finished = DispatchSemaphore(value: 0)
+
+    init(ranges: Int, _ body: @escaping (Int, Int) -> Void) {
+        self.ranges = ranges
+        self.body = body
+    }
+
+    var isTaken: Bool { taken.load(ordering: .relaxed) >= ranges }
+
+    /// Never inlined, so that nothing holds the body afterwards.
+    @inline(never) func takeRanges(as thread: Int) {
+        while case let range = taken.add(1, ordering: .relaxed).oldValue, range < ranges { body?(range, thread) }
+    }
+
+    func begin() { helpers.add(1, ordering: .relaxed) }
+
+    func end() {
+        if helpers.subtract(1, ordering: .acquiringAndReleasing).oldValue == Work.waited | 1 { finished.signal() }
+    }
+
+    func finish() {
+        let areGone = Patience.wait { helpers.load(ordering: .acquiring) == 0 }
+        if !areGone, helpers.bitwiseOr(Work.waited, ordering: .acquiringAndReleasing).oldValue != 0 { finished.wait() }
+        body = nil
+    }
+}
+
+/// Where work is posted for the helpers of a team.
+private final class Board: Sendable {
+    private struct Post {
+        let work: Work
+        let places: Int
+        var helpers = 0
+    }
+
+    private struct State {
+        var posts: [Post] = []
+        var sleeping = 0
+        var hasStarted = false, isClosed = false
+    }
+
+    private enum Finding {
+        case work(Work, thread: Int), nothing, closed
+    }
+
+    private let state = Mutex(State())
+    /// Work that has places, for looking without the lock.
+    private let posted = Atomic(0)
+    private let waking = DispatchSemaphore(value: 0)
+
+    func start(_ helpers: Int) {
+        let isFirst = state.withLock { state in
+            defer { state.hasStarted = true }
+            return !state.hasStarted
+        }
+        guard isFirst else { return }
+        for _ in 0..<helpers { startThread { self.help() } }
+    }
+
+    func post(_ work: Work, places: Int) {
+        let sleeping = state.withLock { state in
+            state.posts.append(Post(work: work, places: places))
+            posted.store(state.posts.count, ordering: .relaxed)
+            let woken = min(places, state.sleeping)
+            state.sleeping -= woken
+            return woken
+        }
+        for _ in 0..<sleeping { waking.signal() }
+    }
+
+    func remove(_ work: Work) {
+        state.withLock { state in
+            state.posts.removeAll { $0.work === work }
+            posted.store(state.posts.count, ordering: .relaxed)
+        }
+    }
+
+    func close() {
+        let sleeping = state.withLock { state in
+            state.isClosed = true
+            posted.store(1, ordering: .relaxed)
+            return state.sleeping
+        }
+        for _ in 0..<sleeping { waking.signal() }
+    }
+
+    private func help() {
+        while true {
+            _ = Patience.wait { posted.load(ordering: .relaxed) > 0 }
+            switch find() {
+            case .work(let work, let thread):
+                work.takeRanges(as: thread)
+                work.end()
+            case .nothing: waking.wait()
+            case .closed: return
+            }
+        }
+    }
+
+    /// Work with a place, and which of its threads this one is; whoever finds nothing is counted as asleep.
+    private func find() -> Finding {
+        state.withLock { state in
+            if state.isClosed { return .closed }
+            state.posts.removeAll { $0.helpers == $0.places || $0.work.isTaken }
+            posted.store(state.posts.count, ordering: .relaxed)
+            guard !state.posts.isEmpty else {
+                state.sleeping += 1
+                return .nothing
+            }
+            state.posts[0].helpers += 1
+            state.posts[0].work.begin()
+            return .work(state.posts[0].work, thread: state.posts[0].helpers)
+        }
+    }
+}
+
+/// How long a thread looks out for what another one does before it sleeps.
+private enum Patience {
+    /// Nanoseconds; somewhat longer than being woken takes.
+    private static let limit = 100_000
+    private static let pauses = 32
+
+    /// - Returns: Whether it came true in time.
+    static func wait(_ isTrue: () -> Bool) -> Bool {
+        if isTrue() { return true }
+        let end = now() + limit
+        repeat {
+            for _ in 0..<pauses {
+                if isTrue() { return true }
+                rectifid_pause()
+            }
+        } while now() < end
+        return false
+    }
+
+    private static func now() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    }
+}
+
+/// Starts a thread that ends with `run`; none where the system has no more, and the others do its work.
+private func startThread(_ run: @escaping @Sendable () -> Void) {
+    final class Body {
+        let run: @Sendable () -> Void
+        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+    }
+    let body = Unmanaged.passRetained(Body(run))
+    var thread = pthread_t()
+    let status = pthread_create(
+        &thread, nil,
+        { argument in
+            if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
+            return nil
+        }, body.toOpaque())
+    if status == 0 { pthread_detach(thread) } else { body.release() }
+}
