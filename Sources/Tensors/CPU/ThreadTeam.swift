@@ -15,21 +15,16 @@ internal import Synchronization
 /// it where nobody comes in time, and waits only for helpers that have begun.
 final class ThreadTeam: Sendable {
     private let board: Board
-    private let helpers: Int
 
     /// - Parameter helpers: Threads besides those that call; they start when the first is needed.
-    init(helpers: Int) {
-        self.helpers = helpers
-        board = Board()
-    }
+    init(helpers: Int) { board = Board(helpers: helpers) }
 
     deinit { board.close() }
 
     /// Runs `body(range, thread)` for every one of `ranges`, each once, on at most `takers` threads that count from zero.
     func run(ranges: Int, takers: Int, _ body: @escaping (Int, Int) -> Void) {
         let work = Work(ranges: ranges, body)
-        board.start(helpers)
-        board.post(work, places: min(takers - 1, helpers))
+        board.post(work, places: takers - 1)
         work.takeRanges(as: 0)
         board.remove(work)
         work.finish()
@@ -79,7 +74,7 @@ private final class Work: @unchecked Sendable {
 private final class Board: Sendable {
     private struct Post {
         let work: Work
-        let places: Int
+        var places: Int
         var helpers = 0
     }
 
@@ -87,35 +82,37 @@ private final class Board: Sendable {
         var posts: [Post] = []
         var sleeping = 0
         var hasStarted = false, isClosed = false
+
+        /// Two at most of those that sleep, for so many places; each wakes two more, or the first would wake them all.
+        mutating func rouse(_ places: Int) -> Int {
+            let roused = min(places, sleeping, 2)
+            sleeping -= roused
+            return roused
+        }
     }
 
     private enum Finding {
-        case work(Work, thread: Int), nothing, closed
+        case work(Work, thread: Int, roused: Int), nothing, closed
     }
 
+    private let helpers: Int
     private let state = Mutex(State())
-    /// Work that has places, for looking without the lock.
+    /// Posts, for looking without the lock.
     private let posted = Atomic(0)
     private let waking = DispatchSemaphore(value: 0)
 
-    func start(_ helpers: Int) {
-        let isFirst = state.withLock { state in
-            defer { state.hasStarted = true }
-            return !state.hasStarted
-        }
-        guard isFirst else { return }
-        for _ in 0..<helpers { startThread { self.help() } }
-    }
+    init(helpers: Int) { self.helpers = helpers }
 
     func post(_ work: Work, places: Int) {
-        let sleeping = state.withLock { state in
+        let (roused, isFirst) = state.withLock { state in
+            defer { state.hasStarted = true }
             state.posts.append(Post(work: work, places: places))
             posted.store(state.posts.count, ordering: .relaxed)
-            let woken = min(places, state.sleeping)
-            state.sleeping -= woken
-            return woken
+            return (state.rouse(places), !state.hasStarted)
         }
-        for _ in 0..<sleeping { waking.signal() }
+        wake(roused)
+        guard isFirst else { return }
+        for _ in 0..<helpers { startThread { self.help() } }
     }
 
     func remove(_ work: Work) {
@@ -128,17 +125,21 @@ private final class Board: Sendable {
     func close() {
         let sleeping = state.withLock { state in
             state.isClosed = true
-            posted.store(1, ordering: .relaxed)
             return state.sleeping
         }
-        for _ in 0..<sleeping { waking.signal() }
+        wake(sleeping)
+    }
+
+    private func wake(_ count: Int) {
+        for _ in 0..<count { waking.signal() }
     }
 
     private func help() {
         while true {
             _ = Patience.wait { posted.load(ordering: .relaxed) > 0 }
             switch find() {
-            case .work(let work, let thread):
+            case .work(let work, let thread, let roused):
+                wake(roused)
                 work.takeRanges(as: thread)
                 work.end()
             case .nothing: waking.wait()
@@ -151,15 +152,17 @@ private final class Board: Sendable {
     private func find() -> Finding {
         state.withLock { state in
             if state.isClosed { return .closed }
-            state.posts.removeAll { $0.helpers == $0.places || $0.work.isTaken }
+            state.posts.removeAll { $0.places == 0 || $0.work.isTaken }
             posted.store(state.posts.count, ordering: .relaxed)
             guard !state.posts.isEmpty else {
                 state.sleeping += 1
                 return .nothing
             }
+            state.posts[0].places -= 1
             state.posts[0].helpers += 1
-            state.posts[0].work.begin()
-            return .work(state.posts[0].work, thread: state.posts[0].helpers)
+            let post = state.posts[0]
+            post.work.begin()
+            return .work(post.work, thread: post.helpers, roused: state.rouse(post.places))
         }
     }
 }
