@@ -84,6 +84,8 @@ INLINE void strip(const wide_operands *x, size_t column, const bool transposed, 
     for (; r < x->rows; r++) tile(x, r, column, transposed, 1, vectors, half);
 }
 
+#if defined(__x86_64__)
+
 // AVX-512 holds eight rows of three vectors.
 INLINE void multiply_by_threes(const wide_operands *x, const bool transposed) {
     for (size_t column = 0; column < x->columns;) {
@@ -99,6 +101,8 @@ INLINE void multiply_by_threes(const wide_operands *x, const bool transposed) {
         column = end;
     }
 }
+
+#endif
 
 // Other registers hold six rows of sixteen columns.
 INLINE void multiply_by_ones(const wide_operands *x, const bool transposed) {

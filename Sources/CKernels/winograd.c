@@ -7,10 +7,8 @@
 // With d a tile of pixels and g a kernel: y = A^T [(G g G^T) * (B^T d B)] A. The products of a tile's points are taken for
 // all tiles and channels at once, which makes them matrix products.
 
-// Pixels of a tile, pixels between tiles and results of a tile, along one axis.
-static size_t side_of(rectifid_winograd_kind kind) { return kind == RECTIFID_WINOGRAD_ENLARGING ? 3 : 4; }
+// Pixels between tiles along one axis.
 static size_t step_of(rectifid_winograd_kind kind) { return kind == RECTIFID_WINOGRAD_ENLARGING ? 1 : 2; }
-static size_t results_of(rectifid_winograd_kind kind) { return kind == RECTIFID_WINOGRAD_SHRINKING ? 1 : 2; }
 
 static size_t tiles_across(const rectifid_winograd_picture *p) {
     return (p->width + step_of(p->kind) - 1) / step_of(p->kind);
@@ -57,6 +55,10 @@ static workplace arranged(const rectifid_winograd_picture *p, void *scratch) {
 size_t rectifid_winograd_scratch_bytes(const rectifid_winograd_picture *p) { return arranged(p, NULL).bytes; }
 
 #if defined(__x86_64__)
+
+// Pixels of a tile and results of a tile along one axis.
+static size_t side_of(rectifid_winograd_kind kind) { return kind == RECTIFID_WINOGRAD_ENLARGING ? 3 : 4; }
+static size_t results_of(rectifid_winograd_kind kind) { return kind == RECTIFID_WINOGRAD_SHRINKING ? 1 : 2; }
 
 // B^T along one axis.
 STEP void pixel_points(const __m512 d[4], __m512 points[4], const rectifid_winograd_kind kind) {

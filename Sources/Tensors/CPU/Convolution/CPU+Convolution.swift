@@ -138,7 +138,7 @@ extension CPU {
         guard window.repeats == 1 else {
             let enlarged = try Shape([input[0], input[1] * window.repeats, input[2] * window.repeats, input[3]])
             let slope = try convolveInputGradient(dy, filter, window.withoutRepeats, input: enlarged, result: result)
-            return try resizeNearestGradient(slope, input: input)
+            return try resizeNearestGradient(slope, input: input).converted(to: result)
         }
         let geometry = try ConvolutionGeometry(input: input, filter: filter.shape, window, "convolve gradient")
         let kind = geometry.isPointwise ? "linear gradient" : "convolve gradient"

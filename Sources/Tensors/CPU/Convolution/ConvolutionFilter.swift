@@ -59,16 +59,11 @@ final class ConvolutionFilter: Filter {
 
     /// The weights in the plain order.
     func plain(_ operation: String) throws(TensorError) -> Tensor {
-        let (plain, source) = copies.withLock { copies in
-            #if arch(x86_64)
-                (copies.plain, copies.ordered.first)
-            #else
-                (copies.plain, nil as Never?)
-            #endif
-        }
-        if let plain { return plain }
+        if let plain = copies.withLock(\.plain) { return plain }
         #if arch(x86_64)
-            if let source { return try source.owner.plain(source.weights, shape: shape, operation) }
+            if let (owner, weights) = copies.withLock(\.ordered.first) {
+                return try owner.plain(weights, shape: shape, operation)
+            }
         #endif
         throw TensorError(operation, "the filter of shape \(shape) was prepared for another window")
     }
