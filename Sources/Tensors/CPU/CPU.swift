@@ -1,11 +1,5 @@
 internal import COpenBLAS
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
-
 /// The processor this program runs on: kernels of `CKernels`, matrix products of OpenBLAS, convolutions of oneDNN where
 /// it is the faster one, work split over its cores.
 ///
@@ -14,7 +8,7 @@ internal import COpenBLAS
 public final class CPU: Device {
     /// The one device of the process.
     public static let shared = CPU(
-        threads: CPU.availableThreads(), convolution: ConvolutionProvider.named())
+        threads: CPU.availableCores(), convolution: ConvolutionProvider.named())
 
     /// Cores that operations may use.
     public let cores: Int
@@ -53,14 +47,6 @@ public final class CPU: Device {
 
     /// Gives memory that operations keep for the next of their size back to the system: for the end of a job.
     public func releaseUnusedMemory() { Arena.shared.trim() }
-
-    /// Cores that this process may run on: an affinity mask or `RECTIFID_THREADS` may leave fewer than the machine has.
-    private static func availableThreads() -> Int {
-        if let text = getenv("RECTIFID_THREADS"), let wanted = Int(String(cString: text)), wanted > 0 {
-            return min(wanted, 256)
-        }
-        return max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-    }
 
     /// Splits `0..<count` into ranges that threads take one after the other, at once; in line where the work is small.
     ///
