@@ -21,7 +21,7 @@ import Testing
         }
     }
 
-    @Test(arguments: [(0, 1), (1, 2), (3, 2), (3, 4), (1, 4)])
+    @Test(arguments: [(0, 1), (0, 2), (3, 1), (1, 2), (3, 2), (3, 4), (1, 4)])
     func everyRangeRunsOnceAndNoThreadNumberTwiceAtATime(helpers: Int, takers: Int) {
         let team = ThreadTeam(helpers: helpers)
         // Four at once, each with many short operations: helpers come late, in the middle and never.

@@ -92,7 +92,7 @@ private final class Board: Sendable {
     }
 
     private enum Finding {
-        case work(Work, thread: Int, roused: Int), nothing, closed
+        case work(Work, thread: Int, roused: Int), nothing, sleep, closed
     }
 
     private let helpers: Int
@@ -104,6 +104,7 @@ private final class Board: Sendable {
     init(helpers: Int) { self.helpers = helpers }
 
     func post(_ work: Work, places: Int) {
+        guard places > 0, helpers > 0 else { return }
         let (roused, isFirst) = state.withLock { state in
             defer { state.hasStarted = true }
             state.posts.append(Post(work: work, places: places))
@@ -136,31 +137,34 @@ private final class Board: Sendable {
 
     private func help() {
         while true {
-            _ = Patience.wait { posted.load(ordering: .relaxed) > 0 }
-            switch find() {
+            let sawPost = Patience.wait { posted.load(ordering: .relaxed) > 0 }
+            switch find(orSleep: !sawPost) {
             case .work(let work, let thread, let roused):
                 wake(roused)
                 work.takeRanges(as: thread)
                 work.end()
-            case .nothing: waking.wait()
+            case .nothing: continue
+            case .sleep: waking.wait()
             case .closed: return
             }
         }
     }
 
-    /// Work with a place, and which of its threads this one is; whoever finds nothing is counted as asleep.
-    private func find() -> Finding {
+    /// Work with a place, and which of its threads this one is; whoever shall sleep is counted as asleep.
+    private func find(orSleep: Bool) -> Finding {
         state.withLock { state in
             if state.isClosed { return .closed }
-            state.posts.removeAll { $0.places == 0 || $0.work.isTaken }
-            posted.store(state.posts.count, ordering: .relaxed)
+            state.posts.removeAll { $0.work.isTaken }
+            defer { posted.store(state.posts.count, ordering: .relaxed) }
             guard !state.posts.isEmpty else {
-                state.sleeping += 1
-                return .nothing
+                if orSleep { state.sleeping += 1 }
+                return orSleep ? .sleep : .nothing
             }
             state.posts[0].places -= 1
             state.posts[0].helpers += 1
             let post = state.posts[0]
+            // Whoever looks out for work shall not come for this one.
+            if post.places == 0 { state.posts.removeFirst() }
             post.work.begin()
             return .work(post.work, thread: post.helpers, roused: state.rouse(post.places))
         }
