@@ -29,12 +29,11 @@ static part part_of(const rectifid_wide_map *map, size_t index, size_t first_pan
 static rectifid_ahead source_of(const rectifid_wide_map *map, const part *p) {
     if (!map->derivative)
         return (rectifid_ahead){.from = map->weights + p->column * map->inner + p->k * p->width,
-                                     .runs = 1, .lines = p->steps * p->width / 16};
+                                .runs = 1, .lines = p->steps * p->width / 16};
     const size_t stride = panel_width(p->k, map->inner);
     return (rectifid_ahead){.from = map->weights + p->k * map->outputs + p->column * stride,
-                                 .runs = (p->steps + RECTIFID_PANEL - 1) / RECTIFID_PANEL,
-                                 .lines = p->width * stride / 16,
-                                 .apart = RECTIFID_PANEL * map->outputs * sizeof *map->weights};
+                            .runs = (p->steps + RECTIFID_PANEL - 1) / RECTIFID_PANEL, .lines = p->width * stride / 16,
+                            .apart = RECTIFID_PANEL * map->outputs * sizeof *map->weights};
 }
 
 RECTIFID_VECTORIZE

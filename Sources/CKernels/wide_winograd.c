@@ -241,8 +241,8 @@ static rectifid_ahead source_of(const rectifid_wide_pictures *p, const float *fi
     const float *matrix = filter + turned(p->kind, part->point) * numbers;
     const size_t width = panel_width(part->k, p->channels);
     return (rectifid_ahead){matrix + part->k * p->outputs + part->column * width,
-                                 (part->steps + RECTIFID_PANEL - 1) / RECTIFID_PANEL, part->width * width / 16,
-                                 RECTIFID_PANEL * p->outputs * sizeof *matrix};
+                            (part->steps + RECTIFID_PANEL - 1) / RECTIFID_PANEL, part->width * width / 16,
+                            RECTIFID_PANEL * p->outputs * sizeof *matrix};
 }
 
 // The products of all points with the filter's panels [first_panel, last_panel).

@@ -16,10 +16,9 @@ extension CPU {
         if let text = getenv("RECTIFID_THREADS"), let wanted = Int(String(cString: text)), wanted > 0 {
             return min(wanted, 256)
         }
-        func contents(_ file: String) -> String? { try? String(contentsOfFile: file, encoding: .utf8) }
-        let allowed = contents("/proc/self/status").flatMap(coresOfAffinity)
-        let quota = coresOfQuota { contents("/sys/fs/cgroup/" + $0) }
-        return max(1, min(allowed ?? sysconf(Int32(_SC_NPROCESSORS_ONLN)), quota ?? .max))
+        let status = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+        let allowed = status.flatMap(coresOfAffinity) ?? sysconf(Int32(_SC_NPROCESSORS_ONLN))
+        return max(1, min(allowed, coresOfQuota(ControlGroup.contents) ?? .max))
     }
 
     /// Cores that a process may run on; glibc's sysconf(3) counts those of the machine.
@@ -44,7 +43,7 @@ extension CPU {
 
     /// Cores' worth of time that a control group of version 2 or 1 may take, rounded up; nil where it has no limit.
     ///
-    /// - Parameter contents: What a file of the group holds, as a container sees its own.
+    /// - Parameter contents: What a file of the group holds.
     static func coresOfQuota(_ contents: (String) -> String?) -> Int? {
         func numbers(_ file: String) -> [Int]? {
             contents(file)?.split(whereSeparator: \.isWhitespace).map { Int($0) ?? -1 }

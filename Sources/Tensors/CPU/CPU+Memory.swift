@@ -9,12 +9,9 @@ extension CPU {
     /// Bytes of memory that this process may take: the machine's, or less where its control group says so.
     public static let memoryLimit: Int = {
         let physical = max(1 << 28, sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)))
-        // Version 2 and version 1 of Linux's control groups, as a container sees its own; "max" is no number.
-        let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        let limits = files.compactMap { file in
-            (try? String(contentsOfFile: file, encoding: .utf8)).flatMap {
-                Int($0.trimmingCharacters(in: .whitespacesAndNewlines))
-            }
+        // Of version 2 and version 1; "max" is no number.
+        let limits = ["memory.max", "memory/memory.limit_in_bytes"].compactMap { file in
+            ControlGroup.contents(file).flatMap { Int($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
         }
         return limits.filter { $0 > 0 }.reduce(physical, min)
     }()

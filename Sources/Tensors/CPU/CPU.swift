@@ -81,6 +81,9 @@ public final class CPU: Device {
 
     /// Elements below which a second thread costs more than it gains.
     static let elementGrain = 1 << 14
+
+    /// The same for multiplications of our own products and oneDNN's.
+    static let productGrain = 1 << 19
 }
 
 /// A matrix in memory as a factor of a product.

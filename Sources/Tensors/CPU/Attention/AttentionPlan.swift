@@ -1,7 +1,5 @@
 /// How an attention is cut: heads of every image, blocks of queries and of keys within each.
 struct AttentionPlan {
-    /// Multiplications that pay for waking a thread.
-    private static let workGrain = 1 << 19
     /// Bytes that a head's shares of the queries' derivative may take, see ``AttentionShares``.
     private static let shareBytes = 256 << 20
 
@@ -16,7 +14,7 @@ struct AttentionPlan {
     /// Numbers of one share of the queries' derivative, `[queries, paddedSize]`.
     var shareNumbers: Int { queries * paddedSize }
     /// Blocks that pay for a thread.
-    var grain: Int { max(1, AttentionPlan.workGrain / max(1, queryBlock * keys * size)) }
+    var grain: Int { max(1, CPU.productGrain / max(1, queryBlock * keys * size)) }
 
     /// Parts of a head's keys for its derivative, enough for sixteen threads: the shapes alone say how many, never the
     /// threads, so that sums round alike everywhere.

@@ -51,6 +51,9 @@ extension CPU {
         let scratch = try Scratch(
             bytes: NarrowAttentionGradient.bytes(plan, keysAndValues: keysAndValues), parts: threads,
             "attention gradient")
+        for thread in 0..<threads {
+            NarrowAttentionGradient(plan, keysAndValues: keysAndValues, in: scratch.part(thread)).begin()
+        }
         split(plan.units * parts, grain: 1, scratch) { range, memory in
             let work = NarrowAttentionGradient(plan, keysAndValues: keysAndValues, in: memory)
             for index in range {
@@ -59,8 +62,6 @@ extension CPU {
                 let head = NarrowAttentionGradient.Head(
                     q: q.halves + query, k: k.halves + key, v: v.halves + key, output: output.halves + query,
                     dy: dy.halves + query, logSumExp: logSumExp.pointer + unit * plan.queries)
-                // Once for all parts of a head that this thread takes.
-                if part == 0 || index == range.lowerBound { work.prepare(head) }
                 work.run(
                     head, plan.keyBlocks(of: part), into: shares.share(unit, part), dk.map { $0.writableHalves + key },
                     dv.map { $0.writableHalves + key })

@@ -15,6 +15,8 @@ struct NarrowAttentionGradient {
 
     private let plan: AttentionPlan
     private let keysAndValues: Bool
+    /// The head that the thread's arrays stand for, known by where its sums lie; a thread takes several parts of one.
+    private let prepared: UnsafeMutablePointer<UnsafePointer<Float>?>
     private let delta, keySums, valueSums: UnsafeMutablePointer<Float>
     /// Rows of the head's q and dy one behind the other: as they come they lie in as many pages as all heads together.
     private let queries, slopes: UnsafeMutablePointer<UInt16>
@@ -39,6 +41,7 @@ struct NarrowAttentionGradient {
         let block = Int(rectifid_packed_words(rows, stride)), size = plan.size
         self.plan = plan
         self.keysAndValues = keysAndValues
+        prepared = cursor.take(1)
         delta = cursor.take(plan.queries)
         queries = cursor.take(plan.queries * size)
         slopes = cursor.take(plan.queries * size)
@@ -55,12 +58,16 @@ struct NarrowAttentionGradient {
         packedSlopes = cursor.take(ifAsked * block)
     }
 
+    /// Before the first part of an operation, whatever its memory held.
+    func begin() { prepared.initialize(to: nil) }
+
     /// What `blocks` of keys give to the queries' derivative, sums [queries, paddedSize], and the derivatives of those keys
-    /// and values where they are asked for; after ``prepare(_:)`` of the head.
+    /// and values where they are asked for.
     func run(
         _ head: Head, _ blocks: Range<Int>, into sums: UnsafeMutablePointer<Float>, _ dk: UnsafeMutablePointer<UInt16>?,
         _ dv: UnsafeMutablePointer<UInt16>?
     ) {
+        prepare(head)
         for block in blocks {
             let columns = plan.columns(block), first = columns.lowerBound * plan.width
             rectifid_pack_transposed(head.k + first, plan.width, columns.count, plan.size, keysForScores)
@@ -77,7 +84,9 @@ struct NarrowAttentionGradient {
     }
 
     /// Of all queries: delta, their own rows, and what stands left of a block's P and dS.
-    func prepare(_ head: Head) {
+    private func prepare(_ head: Head) {
+        if prepared.pointee == head.logSumExp { return }
+        prepared.pointee = head.logSumExp
         let (size, stride) = (plan.size, plan.queryBlock)
         rectifid_row_dots(head.dy, head.output, plan.width, delta, plan.queries, size)
         for row in 0..<plan.queries {

@@ -17,9 +17,6 @@
     /// after every call, against the threads of all other operations and of other jobs. And a split that depends on
     /// sizes alone gives the same bits in every run, so that an interrupted job can continue where it stopped.
     extension CPU {
-        /// Multiplications that pay for waking a thread.
-        private static let directGrain = 1 << 19
-
         /// The strips of one image; nil where oneDNN shall not or cannot compute this convolution.
         func directStrips(
             _ geometry: ConvolutionGeometry, _ filter: ConvolutionFilter, _ kind: DirectConvolution.Kind,
@@ -48,7 +45,7 @@
         private func directStripCount(_ geometry: ConvolutionGeometry, _ kind: DirectConvolution.Kind) -> Int {
             var (common, rest) = (threads, geometry.images)
             while rest != 0 { (common, rest) = (rest, common % rest) }
-            return max(1, min(threads / max(1, common), geometry.multiplications / CPU.directGrain))
+            return max(1, min(threads / max(1, common), geometry.multiplications / CPU.productGrain))
         }
 
         func run(
@@ -62,7 +59,7 @@
             let failure = Mutex<TensorError?>(nil)
             let perStrip = max(1, geometry.multiplications / strips.count)
             let computed = try Tensor.building(shape, result, operation) { out in
-                split(geometry.images * strips.count, grain: max(1, CPU.directGrain / perStrip)) { part in
+                split(geometry.images * strips.count, grain: max(1, CPU.productGrain / perStrip)) { part in
                     for index in part {
                         let (image, strip) = (index / strips.count, strips[index % strips.count])
                         let problem = strip.convolution.run(

@@ -3,8 +3,6 @@
 /// Blocks of rows and, where these are too few, groups of the matrix's panels. It changes no bit: every result
 /// is a sum of its own, always in the same order.
 struct BlockPlan {
-    /// Multiplications that pay for waking a thread.
-    private static let workGrain = 1 << 19
     /// Rows that registers hold together.
     private static let row = 8
 
@@ -27,7 +25,7 @@ struct BlockPlan {
         let even = (needed + units - 1) / units * units
         blocks = max(1, min(even, max(needed, rows / least)))
         groups = min(panels, (units + blocks - 1) / blocks)
-        grain = max(1, BlockPlan.workGrain * blocks * groups / max(1, work * rows))
+        grain = max(1, CPU.productGrain * blocks * groups / max(1, work * rows))
     }
 
     /// Blocks are whole rows of registers, of which none gets more than its share rounded up: never more than `block`.

@@ -1,12 +1,6 @@
 internal import CKernels
-internal import Dispatch
+import Foundation
 internal import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// Threads that help whoever splits an operation.
 ///
@@ -113,7 +107,8 @@ private final class Board: Sendable {
         }
         wake(roused)
         guard isFirst else { return }
-        for _ in 0..<helpers { startThread { self.help() } }
+        // Where the system has no more threads, the others do their work.
+        for _ in 0..<helpers { Thread.detachNewThread { self.help() } }
     }
 
     func remove(_ work: Work) {
@@ -174,42 +169,19 @@ private final class Board: Sendable {
 /// How long a thread looks out for what another one does before it sleeps.
 private enum Patience {
     /// Nanoseconds; somewhat longer than being woken takes.
-    private static let limit = 100_000
+    private static let limit: UInt64 = 100_000
     private static let pauses = 32
 
     /// - Returns: Whether it came true in time.
     static func wait(_ isTrue: () -> Bool) -> Bool {
         if isTrue() { return true }
-        let end = now() + limit
+        let end = DispatchTime.now().uptimeNanoseconds + limit
         repeat {
             for _ in 0..<pauses {
                 if isTrue() { return true }
                 rectifid_pause()
             }
-        } while now() < end
+        } while DispatchTime.now().uptimeNanoseconds < end
         return false
     }
-
-    private static func now() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1_000_000_000 + time.tv_nsec
-    }
-}
-
-/// Starts a thread that ends with `run`; none where the system has no more, and the others do its work.
-private func startThread(_ run: @escaping @Sendable () -> Void) {
-    final class Body {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-    let body = Unmanaged.passRetained(Body(run))
-    var thread = pthread_t()
-    let status = pthread_create(
-        &thread, nil,
-        { argument in
-            if let argument { Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run() }
-            return nil
-        }, body.toOpaque())
-    if status == 0 { pthread_detach(thread) } else { body.release() }
 }
